@@ -1,0 +1,1 @@
+//! The command: argument parsing, then the REPL or one statement.

@@ -1,0 +1,171 @@
+//! The one error type of the database: a variant per cause, each message with the value, the
+//! place and the remedy.
+
+use std::fmt;
+
+use datafusion::arrow::error::ArrowError;
+use datafusion::error::DataFusionError;
+
+/// What every fallible call of this crate returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A place in a statement, counted from 1, in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Location {
+    /// Line, from 1.
+    pub line: u64,
+    /// Column in that line, from 1.
+    pub column: u64,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}", self.line, self.column)
+    }
+}
+
+/// Why a statement, or opening a database, failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The text is not SQL that we know, or names something that is not there.
+    #[error("{message}{}", at(location))]
+    Sql {
+        /// One sentence: what, and what to do.
+        message: String,
+        /// Where in the text that was run, if the parser or planner knows.
+        location: Option<Location>,
+    },
+    /// A table, view, schema, index, version, … that does not exist.
+    #[error("{kind} '{name}' does not exist{}", hint.as_deref().unwrap_or_default())]
+    NotFound {
+        /// "table", "view", …
+        kind: &'static str,
+        /// Its name as it was written.
+        name: String,
+        /// What else there is, starting with "; ".
+        hint: Option<String>,
+    },
+    /// Something of that name is already there.
+    #[error("{kind} '{name}' already exists; {remedy}")]
+    AlreadyExists {
+        /// "table", "view", …
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The rows break a promise of the table: NOT NULL, the primary key, a finite vector.
+    #[error("{0}")]
+    Constraint(String),
+    /// The statement is understood, but this thing of it cannot be done here.
+    #[error("{0}")]
+    Unsupported(String),
+    /// A setting, an option or an argument has a value that it cannot have.
+    #[error("{0}")]
+    Invalid(String),
+    /// The database was opened with `read_only`.
+    #[error("{0} changes the database, which was opened read-only; open it without --read-only")]
+    ReadOnly(String),
+    /// Another process changed the table again and again while this statement ran.
+    #[error(
+        "table '{table}' was changed by another process while the statement ran ({attempts} attempts); run it again"
+    )]
+    Conflict {
+        /// The table.
+        table: String,
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// The folder was written by a release that knows more than this one.
+    #[error(
+        "the database at '{location}' has format {found}, this release reads up to {known}; upgrade portolan"
+    )]
+    NewerFormat {
+        /// Where.
+        location: String,
+        /// The format found there.
+        found: u64,
+        /// The newest that this release knows.
+        known: u64,
+    },
+    /// From the query engine.
+    #[error("{0}")]
+    DataFusion(Box<DataFusionError>),
+    /// From the table format.
+    #[error("{0}")]
+    Lance(Box<lance::Error>),
+    /// From an object store.
+    #[error("{0}")]
+    Store(#[from] object_store::Error),
+    /// From the operating system.
+    #[error("{context}: {source}")]
+    Io {
+        /// What was being done, and to which file.
+        context: String,
+        /// The cause.
+        source: std::io::Error,
+    },
+}
+
+fn at(location: &Option<Location>) -> String {
+    location.map(|l| format!(" (at {l})")).unwrap_or_default()
+}
+
+impl Error {
+    /// An error of the SQL text, without a place.
+    pub(crate) fn sql(message: impl Into<String>) -> Self {
+        Self::Sql { message: message.into(), location: None }
+    }
+
+    /// An error of the operating system, with what was being done.
+    pub(crate) fn io(context: impl Into<String>, source: std::io::Error) -> Self {
+        Self::Io { context: context.into(), source }
+    }
+
+    /// The place in the text, where known.
+    pub fn location(&self) -> Option<Location> {
+        match self {
+            Self::Sql { location, .. } => *location,
+            _ => None,
+        }
+    }
+}
+
+impl From<DataFusionError> for Error {
+    fn from(error: DataFusionError) -> Self {
+        // Our own errors travel through DataFusion's streams as External: give them back whole.
+        match error {
+            DataFusionError::External(inner) => match inner.downcast::<Error>() {
+                Ok(ours) => *ours,
+                Err(inner) => match inner.downcast::<lance::Error>() {
+                    Ok(lance) => Self::from(*lance),
+                    Err(inner) => Self::DataFusion(Box::new(DataFusionError::External(inner))),
+                },
+            },
+            other => Self::DataFusion(Box::new(other)),
+        }
+    }
+}
+
+impl From<Error> for DataFusionError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::DataFusion(inner) => *inner,
+            other => Self::External(Box::new(other)),
+        }
+    }
+}
+
+impl From<lance::Error> for Error {
+    fn from(error: lance::Error) -> Self {
+        Self::Lance(Box::new(error))
+    }
+}
+
+impl From<ArrowError> for Error {
+    fn from(error: ArrowError) -> Self {
+        Self::from(DataFusionError::from(error))
+    }
+}

@@ -1,0 +1,36 @@
+//! Portolan: an embedded vector database whose interface is SQL.
+//!
+//! A database is a folder (or an object-store prefix) of Lance tables. Everything else, from
+//! embedding text to drawing a map of a million rows, is a function or a statement of SQL.
+//!
+//! ```
+//! # #[tokio::main]
+//! # async fn main() -> portolan::Result<()> {
+//! use portolan::Database;
+//!
+//! let db = Database::in_memory().await?;
+//! db.sql("CREATE TABLE ports (id BIGINT PRIMARY KEY, name TEXT)").await?;
+//! db.sql("INSERT INTO ports VALUES (1, 'Genoa'), (2, 'Lisbon')").await?;
+//! let batches = db.sql("SELECT name FROM ports ORDER BY id").await?.collect().await?;
+//! assert_eq!(batches[0].num_rows(), 2);
+//! # Ok(())
+//! # }
+//! ```
+
+mod catalog;
+pub mod cli;
+mod database;
+mod error;
+mod files;
+mod progress;
+pub mod repl;
+mod result;
+mod session;
+pub mod statements;
+mod tables;
+
+pub use database::{Database, OpenOptions};
+pub use error::{Error, Location, Result};
+pub use portolan_udfs::register_functions;
+pub use progress::{Progress, ProgressSnapshot};
+pub use result::{ResultSet, Tag};

@@ -1,0 +1,1 @@
+//! The line editor and its surroundings.

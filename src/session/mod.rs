@@ -1,0 +1,35 @@
+//! One DataFusion session, put together: settings, runtime, object stores, files in place, secrets.
+
+mod settings;
+
+use std::sync::Arc;
+
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::prelude::{SessionConfig, SessionContext};
+
+pub use settings::{Settings, parse_bytes};
+
+use crate::database::OpenOptions;
+use crate::error::Result;
+
+/// The session of a database.
+pub fn build(options: &OpenOptions) -> Result<SessionContext> {
+    let mut config = SessionConfig::new()
+        .with_information_schema(true)
+        .with_default_catalog_and_schema(&options.catalog, "public")
+        .with_create_default_catalog_and_schema(true);
+    config.options_mut().extensions.insert(Settings::default());
+    let mut runtime = RuntimeEnvBuilder::new();
+    if let Some(limit) = options.memory_limit {
+        runtime = runtime.with_memory_limit(limit, 1.0);
+    }
+    let state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(Arc::new(runtime.build()?))
+        .with_default_features()
+        .build();
+    let context = SessionContext::new_with_state(state);
+    portolan_udfs::register_functions(&context);
+    Ok(context)
+}
