@@ -1,0 +1,1 @@
+//! Other programs read what we write.

@@ -1,0 +1,1 @@
+//! Nothing committed is lost when the process is killed.

@@ -1,0 +1,8 @@
+//! The one integration binary: one link instead of many.
+
+mod cli;
+mod compat;
+mod crash;
+mod property;
+mod slt;
+mod stores;

@@ -1,0 +1,1 @@
+//! Generated statements against a plain oracle.

@@ -1,0 +1,1 @@
+//! Object stores, with servers that the tests start on loopback.
