@@ -102,10 +102,23 @@ fn run(file: &Path) -> Vec<String> {
             paths: vec![(location, "DATABASE")],
         };
         if std::env::var_os("PORTOLAN_SLT_COMPLETE").is_some() {
-            let outcome = runner::complete(file, &Portolan(database), &around).await;
-            outcome.err().map(|error| format!("{}: {error}", file.display())).into_iter().collect()
+            complete(file, &Portolan(database), &around).await
         } else {
             runner::check(file, &Portolan(database), &around).await
         }
     })
+}
+
+/// Writes what the database says into the file. A person reads the difference.
+async fn complete(file: &Path, engine: &Portolan, around: &Surroundings) -> Vec<String> {
+    let outcome = runner::runner(engine, around)
+        .update_test_file(
+            file,
+            " ",
+            runner::same_rows,
+            runner::without_blanks_at_end,
+            sqllogictest::strict_column_validator,
+        )
+        .await;
+    outcome.err().map(|error| format!("{}: {error}", file.display())).into_iter().collect()
 }

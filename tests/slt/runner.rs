@@ -52,25 +52,15 @@ pub async fn check<E: Engine>(file: &Path, engine: &E, around: &Surroundings) ->
             break;
         }
         if let Err(error) = runner.run_async(record).await {
-            mismatches.push(format!("{}: {}", error.location(), error.kind()));
+            let place = error.location();
+            mismatches.push(format!("{}:{}: {}", place.file(), place.line(), error.kind()));
         }
     }
     mismatches
 }
 
-/// Runs a file and writes what the engine said into it. A person reads the difference.
-pub async fn complete<E: Engine>(
-    file: &Path,
-    engine: &E,
-    around: &Surroundings,
-) -> Result<(), String> {
-    runner(engine, around)
-        .update_test_file(file, " ", same_rows, without_blanks_at_end, strict_column_validator)
-        .await
-        .map_err(|error| error.to_string())
-}
-
-fn runner<E: Engine>(
+/// A runner with DataFusion's rules of comparing.
+pub fn runner<E: Engine>(
     engine: &E,
     around: &Surroundings,
 ) -> Runner<Connection<E>, impl sqllogictest::MakeConnection<Conn = Connection<E>> + use<E>> {
@@ -139,13 +129,14 @@ impl<E: Engine> AsyncDB for Connection<E> {
     async fn shutdown(&mut self) {}
 }
 
+/// Editors strip blanks at a line's end, so they do not count.
 #[allow(clippy::ptr_arg)] // the signature that sqllogictest asks for
-fn without_blanks_at_end(line: &String) -> String {
+pub fn without_blanks_at_end(line: &String) -> String {
     line.trim_end().to_string()
 }
 
 /// Compares a result with what the file expects; `<slt:ignore>` there stands for any text.
-fn same_rows(
+pub fn same_rows(
     normalize: sqllogictest::Normalizer,
     actual: &[Vec<String>],
     expected: &[String],
