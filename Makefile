@@ -27,7 +27,7 @@ test: needs
 
 # Timings; each prints what it measured.
 bench: needs
-	$(CARGO) bench --workspace
+	$(CARGO) bench --bench startup --bench scan_parquet --bench ctas_memory
 
 # DataFusion's own .slt files: plain DataFusion's answers are the measure of ours.
 slt-datafusion: needs

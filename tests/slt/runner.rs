@@ -81,8 +81,9 @@ pub fn runner<E: Engine>(
     runner
 }
 
+/// One connection of a runner.
 #[derive(Clone)]
-struct Connection<E> {
+pub struct Connection<E> {
     engine: E,
     paths: Vec<(String, &'static str)>,
 }
