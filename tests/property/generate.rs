@@ -1,5 +1,7 @@
 //! Random tables, conditions and values.
 
+use std::fmt::{self, Debug, Formatter};
+
 use proptest::collection::vec;
 use proptest::option::weighted;
 use proptest::prelude::*;
@@ -8,7 +10,7 @@ use proptest::sample::select;
 use super::predicate::{Comparison, Number, Other, Predicate, Row, Text};
 
 /// One case: what is in the tables and what is done to them.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Case {
     pub rows: Vec<Row>,
     pub others: Vec<Other>,
@@ -24,6 +26,24 @@ pub struct Case {
     pub join: Predicate,
 }
 
+impl Debug for Case {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for rows in self.rows.chunks(self.fragment) {
+            writeln!(f, "t: {}", list(rows))?;
+        }
+        writeln!(f, "u: {}", list(&self.others))?;
+        writeln!(f, "holes: {:?}, indexed: {}", self.holes, self.indexed)?;
+        writeln!(f, "condition: {}", self.condition)?;
+        writeln!(f, "value: {}", self.value)?;
+        writeln!(f, "join: {}", self.join)
+    }
+}
+
+/// Rows as in `VALUES`.
+pub fn list<T: ToString>(rows: &[T]) -> String {
+    rows.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
+}
+
 pub fn case() -> impl Strategy<Value = Case> {
     let row = (number(), number(), text(), weighted(0.8, any::<bool>()));
     let other = (number(), text());
@@ -33,7 +53,7 @@ pub fn case() -> impl Strategy<Value = Case> {
         1usize..8,
         vec(1i64..24, 0..3),
         any::<bool>(),
-        predicate(Place::Statement),
+        statement_condition(),
         value(Place::Statement),
         predicate(Place::Join),
     )
@@ -143,20 +163,41 @@ fn leaf(place: Place) -> BoxedStrategy<Predicate> {
     .boxed()
 }
 
+/// Subqueries that are never NULL, so that they can stand anywhere: DataFusion takes a NULL of an
+/// IN that is not a condition of its own for false, and NOT makes that true.
 fn subquery() -> BoxedStrategy<Predicate> {
     let condition = || predicate(Place::Subquery).prop_map(Box::new);
     prop_oneof![
-        (value_of_row(), condition(), any::<bool>()).prop_map(|(value, condition, negated)| {
-            Predicate::InQuery { value, condition, negated }
-        }),
+        in_query(Just(Number::Id), Just(Number::K)),
         (condition(), any::<bool>())
             .prop_map(|(condition, negated)| Predicate::Exists { condition, negated }),
     ]
     .boxed()
 }
 
-fn value_of_row() -> impl Strategy<Value = Number> {
-    select(vec![Number::Id, Number::A, Number::B])
+fn in_query(
+    value: impl Strategy<Value = Number> + 'static,
+    found: impl Strategy<Value = Number> + 'static,
+) -> BoxedStrategy<Predicate> {
+    (value, found, predicate(Place::Subquery).prop_map(Box::new), any::<bool>())
+        .prop_map(|(value, found, condition, negated)| Predicate::InQuery {
+            value,
+            found,
+            condition,
+            negated,
+        })
+        .boxed()
+}
+
+/// A statement's WHERE: any condition, or one with a subquery full of NULLs beside it.
+fn statement_condition() -> impl Strategy<Value = Predicate> {
+    let any_condition = || predicate(Place::Statement);
+    let value = select(vec![Number::Id, Number::A, Number::B]);
+    prop_oneof![
+        3 => any_condition(),
+        1 => (in_query(value, Just(Number::X)), any_condition())
+            .prop_map(|(query, other)| Predicate::And(Box::new(query), Box::new(other))),
+    ]
 }
 
 fn predicate(place: Place) -> BoxedStrategy<Predicate> {
