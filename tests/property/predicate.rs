@@ -87,9 +87,10 @@ pub enum Predicate {
         list: Vec<Option<i64>>,
         negated: bool,
     },
-    /// `value IN (SELECT x FROM u WHERE condition)`
+    /// `value IN (SELECT found FROM u WHERE condition)`
     InQuery {
         value: Number,
+        found: Number,
         condition: Box<Predicate>,
         negated: bool,
     },
@@ -365,7 +366,8 @@ impl Display for Predicate {
                 write!(f, "({}EXISTS (SELECT 1 FROM u WHERE {condition}))", not(negated))
             }
             Self::Like { value, pattern, negated } => {
-                write!(f, "({value} {}LIKE '{pattern}')", not(negated))
+                let pattern = Literal(Some(pattern.as_str()));
+                write!(f, "({value} {}LIKE {pattern})", not(negated))
             }
             Self::NumberIsNull(value, negated) => write!(f, "({value} IS {}NULL)", not(negated)),
             Self::TextIsNull(value, negated) => write!(f, "({value} IS {}NULL)", not(negated)),
