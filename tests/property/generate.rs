@@ -76,6 +76,8 @@ enum Place {
     Statement,
     /// Of a subquery over `u`, correlated with `t`.
     Subquery,
+    /// Of a subquery over `u` alone.
+    Alone,
     /// Of a join of `t` and `u`.
     Join,
 }
@@ -90,18 +92,19 @@ fn text() -> impl Strategy<Value = Option<String>> {
 
 fn value(place: Place) -> BoxedStrategy<Number> {
     let mut leaves = vec![
-        Just(Number::Id).boxed(),
-        Just(Number::A).boxed(),
-        Just(Number::B).boxed(),
         number().prop_map(Number::Literal).boxed(),
         text_value(place).prop_map(|text| Number::Length(Box::new(text))).boxed(),
     ];
-    if place == Place::Statement {
-        leaves.push(Just(Number::Greatest).boxed());
-    } else {
-        leaves.push(Just(Number::K).boxed());
-        leaves.push(Just(Number::X).boxed());
+    if place != Place::Alone {
+        leaves.push(select(vec![Number::Id, Number::A, Number::B]).boxed());
+        leaves.push(select(vec![Number::A, Number::B]).boxed());
     }
+    leaves.push(match place {
+        Place::Statement => Just(Number::Greatest).boxed(),
+        _ => select(vec![Number::K, Number::X]).boxed(),
+    });
+    let (left, right) =
+        if place == Place::Alone { (Number::K, Number::X) } else { (Number::A, Number::B) };
     proptest::strategy::Union::new(leaves)
         .prop_recursive(2, 6, 2, move |inner| {
             let pair = (inner.clone().prop_map(Box::new), inner.clone().prop_map(Box::new));
@@ -111,9 +114,12 @@ fn value(place: Place) -> BoxedStrategy<Number> {
                 pair.clone().prop_map(|(left, right)| Number::Times(left, right)),
                 pair.clone().prop_map(|(left, right)| Number::Coalesce(left, right)),
                 inner.prop_map(|inner| Number::Absolute(Box::new(inner))),
-                (pair, comparison()).prop_map(|((yes, no), comparison)| {
-                    let condition = Predicate::Numbers(Number::A, comparison, Number::B);
-                    Number::Case(Box::new(condition), yes, no)
+                (pair, comparison()).prop_map({
+                    let (left, right) = (left.clone(), right.clone());
+                    move |((yes, no), comparison)| {
+                        let condition = Predicate::Numbers(left.clone(), comparison, right.clone());
+                        Number::Case(Box::new(condition), yes, no)
+                    }
                 }),
             ]
         })
@@ -121,11 +127,11 @@ fn value(place: Place) -> BoxedStrategy<Number> {
 }
 
 fn text_value(place: Place) -> BoxedStrategy<Text> {
-    let column = if place == Place::Statement {
-        Just(Text::S).boxed()
-    } else {
-        prop_oneof![Just(Text::S), Just(Text::OtherS)].boxed()
-    };
+    let column = select(match place {
+        Place::Statement => vec![Text::S],
+        Place::Subquery | Place::Join => vec![Text::S, Text::OtherS],
+        Place::Alone => vec![Text::OtherS],
+    });
     prop_oneof![
         3 => column.clone(),
         1 => column.prop_map(|column| Text::Upper(Box::new(column))),
@@ -143,7 +149,7 @@ fn leaf(place: Place) -> BoxedStrategy<Predicate> {
     let pattern = select(vec!["%", "a%", "%b", "_", "a_", "%'%", ""]).prop_map(String::from);
     prop_oneof![
         1 => weighted(0.7, any::<bool>()).prop_map(Predicate::Constant),
-        1 => Just(Predicate::Flag),
+        1 => Just(if place == Place::Alone { Predicate::Constant(None) } else { Predicate::Flag }),
         5 => (value(place), comparison(), value(place))
             .prop_map(|(left, comparison, right)| Predicate::Numbers(left, comparison, right)),
         2 => (text_value(place), comparison(), text_value(place))
@@ -167,35 +173,34 @@ fn leaf(place: Place) -> BoxedStrategy<Predicate> {
 /// IN that is not a condition of its own for false, and NOT makes that true.
 fn subquery() -> BoxedStrategy<Predicate> {
     let condition = || predicate(Place::Subquery).prop_map(Box::new);
+    let (value, found) = (Just(Number::Id), Just(Number::K));
     prop_oneof![
-        in_query(Just(Number::Id), Just(Number::K)),
+        (value, found, condition(), any::<bool>()).prop_map(in_query),
         (condition(), any::<bool>())
             .prop_map(|(condition, negated)| Predicate::Exists { condition, negated }),
     ]
     .boxed()
 }
 
-fn in_query(
-    value: impl Strategy<Value = Number> + 'static,
-    found: impl Strategy<Value = Number> + 'static,
-) -> BoxedStrategy<Predicate> {
-    (value, found, predicate(Place::Subquery).prop_map(Box::new), any::<bool>())
-        .prop_map(|(value, found, condition, negated)| Predicate::InQuery {
-            value,
-            found,
-            condition,
-            negated,
-        })
-        .boxed()
+/// A subquery full of NULLs. It is not correlated: DataFusion looks for NULLs in all of its rows.
+fn subquery_with_nulls() -> impl Strategy<Value = Predicate> {
+    let value = select(vec![Number::Id, Number::A, Number::B]);
+    let condition = predicate(Place::Alone).prop_map(Box::new);
+    (value, Just(Number::X), condition, any::<bool>()).prop_map(in_query)
 }
 
-/// A statement's WHERE: any condition, or one with a subquery full of NULLs beside it.
+fn in_query(
+    (value, found, condition, negated): (Number, Number, Box<Predicate>, bool),
+) -> Predicate {
+    Predicate::InQuery { value, found, condition, negated }
+}
+
+/// A statement's WHERE.
 fn statement_condition() -> impl Strategy<Value = Predicate> {
     let any_condition = || predicate(Place::Statement);
-    let value = select(vec![Number::Id, Number::A, Number::B]);
     prop_oneof![
         3 => any_condition(),
-        1 => (in_query(value, Just(Number::X)), any_condition())
+        1 => (subquery_with_nulls(), any_condition())
             .prop_map(|(query, other)| Predicate::And(Box::new(query), Box::new(other))),
     ]
 }
