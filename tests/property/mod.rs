@@ -15,6 +15,8 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use generate::{Case, list};
 use predicate::{Other, Predicate, Row, Scope};
 
+/// Subqueries that DataFusion cannot plan, in SELECT neither.
+const GAPS: &[&str] = &["Internal error", "null_aware anti join only supports"];
 const CASES: u32 = 40;
 const STACK: usize = 64 << 20; // debug builds recurse deeply while they plan
 
@@ -161,8 +163,7 @@ impl Tables {
     async fn run(&self, sql: &str) -> Result<Vec<RecordBatch>, TestCaseError> {
         let run = async || self.database.sql(sql).await?.collect().await;
         run().await.map_err(|error: portolan::Error| match error.to_string() {
-            // DataFusion cannot plan some nested subqueries, in SELECT neither.
-            planning if planning.contains("Internal error") => TestCaseError::reject(planning),
+            gap if GAPS.iter().any(|known| gap.contains(known)) => TestCaseError::reject(gap),
             other => TestCaseError::fail(format!("{other}\n{sql}")),
         })
     }
