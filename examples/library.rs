@@ -23,7 +23,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // A statement that changes rows says how many.
     let updated = db.sql("UPDATE ports SET name = upper(name) WHERE id = 1").await?;
-    assert_eq!(updated.tag(), Tag::Count("UPDATE"));
+    assert!(matches!(updated.tag(), Tag::Count(_)));
     print_batches(&updated.collect().await?)?;
 
     // A result is a stream of Arrow batches: nothing is computed before it is asked for, and
