@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use crate::error::Result;
 use crate::progress::Progress;
 use crate::result::ResultSet;
-use crate::session;
+use crate::session::{self, Secrets, Stores};
 use crate::statements::{self, Statement};
 
 /// How to open a database.
@@ -32,6 +32,7 @@ impl Default for OpenOptions {
 #[derive(Clone)]
 pub struct Database {
     context: SessionContext,
+    stores: Stores,
     progress: Progress,
     notices: Arc<Mutex<Vec<String>>>,
 }
@@ -55,8 +56,10 @@ impl Database {
 
     /// [`Database::in_memory`] with options.
     pub async fn in_memory_with(options: OpenOptions) -> Result<Self> {
+        let stores = Stores::new(Secrets::default());
         Ok(Self {
-            context: session::build(&options)?,
+            context: session::build(&options, &stores)?,
+            stores,
             progress: Progress::default(),
             notices: Arc::default(),
         })
@@ -86,6 +89,11 @@ impl Database {
     /// The DataFusion session underneath.
     pub fn context(&self) -> &SessionContext {
         &self.context
+    }
+
+    /// Every object store that statements can reach, with the session's secrets.
+    pub(crate) fn stores(&self) -> &Stores {
+        &self.stores
     }
 
     /// How far the running statement has come.

@@ -1,6 +1,8 @@
 //! One DataFusion session, put together: settings, runtime, object stores, files in place, secrets.
 
+pub mod secrets;
 mod settings;
+pub mod stores;
 
 use std::sync::Arc;
 
@@ -8,19 +10,24 @@ use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
+pub use secrets::Secrets;
 pub use settings::{Settings, parse_bytes};
+pub use stores::Stores;
 
 use crate::database::OpenOptions;
 use crate::error::Result;
 
 /// The session of a database.
-pub fn build(options: &OpenOptions) -> Result<SessionContext> {
+pub fn build(options: &OpenOptions, stores: &Stores) -> Result<SessionContext> {
     let mut config = SessionConfig::new()
         .with_information_schema(true)
         .with_default_catalog_and_schema(&options.catalog, "public")
         .with_create_default_catalog_and_schema(true);
     config.options_mut().extensions.insert(Settings::default());
-    let mut runtime = RuntimeEnvBuilder::new();
+    let mut runtime = RuntimeEnvBuilder::new()
+        .with_object_store_registry(Arc::new(stores.clone()))
+        // A remembered listing would hide files that others add.
+        .with_object_list_cache_limit(0);
     if let Some(limit) = options.memory_limit {
         runtime = runtime.with_memory_limit(limit, 1.0);
     }
