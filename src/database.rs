@@ -13,7 +13,7 @@ use crate::catalog::{Catalog, Pin};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::result::ResultSet;
-use crate::session;
+use crate::session::{self, Secrets, Stores};
 use crate::statements::{self, Statement};
 use crate::tables::MAIN_SCHEMA;
 
@@ -40,6 +40,7 @@ pub struct Database {
     context: SessionContext,
     catalog: Arc<Catalog>,
     options: Arc<OpenOptions>,
+    stores: Stores,
     progress: Progress,
     notices: Arc<Mutex<Vec<String>>>,
 }
@@ -58,10 +59,12 @@ impl Database {
 
     /// [`Database::open`] with options.
     pub async fn open_with(location: &str, options: OpenOptions) -> Result<Self> {
-        let (context, catalog) = session::open(location, &options).await?;
+        let stores = Stores::new(Secrets::default());
+        let (context, catalog) = session::open(location, &options, &stores).await?;
         let db = Self {
             context,
             catalog,
+            stores,
             options: Arc::new(options),
             progress: Progress::default(),
             notices: Arc::default(),
@@ -100,6 +103,11 @@ impl Database {
     /// The DataFusion session underneath.
     pub fn context(&self) -> &SessionContext {
         &self.context
+    }
+
+    /// Every object store that statements can reach, with the session's secrets.
+    pub(crate) fn stores(&self) -> &Stores {
+        &self.stores
     }
 
     /// How far the running statement has come.

@@ -74,10 +74,10 @@ impl Drop for Pin {
 pub enum Relation {
     /// A table of the database.
     Table(Table),
-    /// A view of the database, with its query.
-    View(String),
+    /// A view of the database.
+    View,
     /// A table of this session only.
-    Session(Arc<dyn TableProvider>),
+    Session,
 }
 
 impl Catalog {
@@ -126,23 +126,23 @@ impl Catalog {
 
     /// What a name stands for now.
     pub async fn relation(&self, name: &TableName) -> Result<Option<Relation>> {
-        if let Some(table) = self.shared.session.read().get(name) {
-            return Ok(Some(Relation::Session(table.clone())));
+        if self.shared.session.read().contains_key(name) {
+            return Ok(Some(Relation::Session));
         }
         if let Some(dataset) = self.shared.storage.table(name).await? {
             return Ok(Some(Relation::Table(Table::new(name.clone(), dataset))));
         }
-        Ok(self.shared.storage.view(name).await?.map(Relation::View))
+        Ok(self.shared.storage.view(name).await?.map(|_| Relation::View))
     }
 
     /// A table of the database, or an error that says what else the name is or what is near it.
     pub async fn table(&self, name: &TableName) -> Result<Table> {
         match self.relation(name).await? {
             Some(Relation::Table(table)) => Ok(table),
-            Some(Relation::View(_)) => {
+            Some(Relation::View) => {
                 Err(Error::Unsupported(format!("'{name}' is a view; name the table that it reads")))
             }
-            Some(Relation::Session(_)) => Err(Error::Unsupported(format!(
+            Some(Relation::Session) => Err(Error::Unsupported(format!(
                 "'{name}' is a temporary or external table; this statement needs a stored one"
             ))),
             None => Err(self.missing("table", name)),
@@ -189,11 +189,6 @@ impl Catalog {
     /// Takes a session table away. False if there is none.
     pub fn drop_session_table(&self, name: &TableName) -> bool {
         self.shared.session.write().remove(name).is_some()
-    }
-
-    /// Replaces a session table.
-    pub fn put_session_table(&self, name: TableName, table: Arc<dyn TableProvider>) {
-        self.shared.session.write().insert(name, table);
     }
 
     /// The names of all tables and views of a schema, those of the session too.

@@ -1,10 +1,11 @@
 //! One DataFusion session, put together: settings, runtime, object stores, files in place, secrets.
 
+pub mod secrets;
 mod settings;
+pub mod stores;
 mod vector_casts;
 mod vector_types;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::execution::SessionStateBuilder;
@@ -12,11 +13,13 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::optimizer::{Analyzer, AnalyzerRule};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
+pub use secrets::Secrets;
 pub use settings::{Settings, parse_bytes};
+pub use stores::Stores;
 
 use crate::catalog::Catalog;
 use crate::database::OpenOptions;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::tables::{MAIN_SCHEMA, Storage};
 use vector_casts::VectorCasts;
 use vector_types::VectorTypes;
@@ -28,29 +31,29 @@ pub const IN_MEMORY: &str = "memory://database";
 const CACHE_BYTES: usize = 1 << 30;
 
 /// The session of a database, and its catalog.
-pub async fn open(location: &str, options: &OpenOptions) -> Result<(SessionContext, Arc<Catalog>)> {
-    let location = absolute(location)?;
+pub async fn open(
+    location: &str,
+    options: &OpenOptions,
+    stores: &Stores,
+) -> Result<(SessionContext, Arc<Catalog>)> {
     let cache_bytes =
         options.memory_limit.map_or(CACHE_BYTES, |limit| (limit / 4).min(CACHE_BYTES));
-    let storage = Storage::open(&location, HashMap::new(), cache_bytes).await?;
+    let url = stores.open(location)?.url;
+    let storage = Storage::open(
+        url.as_str(),
+        stores.lance_registry(),
+        stores.lance_params(&url),
+        cache_bytes,
+    )
+    .await?;
     let catalog = Arc::new(Catalog::new(Arc::new(storage)));
-    let context = build(options)?;
+    let context = build(options, stores)?;
     context.register_catalog(&options.catalog, catalog.clone());
     Ok((context, catalog))
 }
 
-/// A local path from the root; a URL as it is.
-fn absolute(location: &str) -> Result<String> {
-    if location.contains("://") {
-        return Ok(location.to_string());
-    }
-    let path = std::path::absolute(location)
-        .map_err(|error| Error::io(format!("opening '{location}'"), error))?;
-    Ok(path.to_string_lossy().into_owned())
-}
-
 /// The session, without a catalog.
-fn build(options: &OpenOptions) -> Result<SessionContext> {
+fn build(options: &OpenOptions, stores: &Stores) -> Result<SessionContext> {
     let mut config = SessionConfig::new()
         .with_information_schema(true)
         .with_default_catalog_and_schema(&options.catalog, MAIN_SCHEMA)
@@ -58,7 +61,10 @@ fn build(options: &OpenOptions) -> Result<SessionContext> {
     let sql = &mut config.options_mut().sql_parser;
     sql.collect_spans = true;
     config.options_mut().extensions.insert(Settings::default());
-    let mut runtime = RuntimeEnvBuilder::new();
+    let mut runtime = RuntimeEnvBuilder::new()
+        .with_object_store_registry(Arc::new(stores.clone()))
+        // A remembered listing would hide files that others add.
+        .with_object_list_cache_limit(0);
     if let Some(limit) = options.memory_limit {
         runtime = runtime.with_memory_limit(limit, 1.0);
     }

@@ -38,14 +38,14 @@ pub async fn run(db: &Database, statement: &CreateTable, text: &str) -> Result<O
             return Ok(Some(ResultSet::done(TAG)));
         }
         Some(Relation::Table(table)) if statement.or_replace => Some(table),
-        Some(Relation::View(_)) if statement.or_replace => {
+        Some(Relation::View) if statement.or_replace => {
             return Err(Error::AlreadyExists {
                 kind: "view",
                 name: name.to_string(),
                 remedy: "DROP VIEW first, a table does not replace it",
             });
         }
-        Some(Relation::Session(_)) if statement.or_replace => {
+        Some(Relation::Session) if statement.or_replace => {
             db.catalog().drop_session_table(&name);
             None
         }

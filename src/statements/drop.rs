@@ -15,8 +15,8 @@ pub async fn tables(db: &Database, objects: &[ObjectName], if_exists: bool) -> R
         let name = names::table(db, object)?;
         match db.catalog().relation(&name).await? {
             Some(Relation::Table(_)) => db.catalog().storage().drop_table(&name).await?,
-            Some(Relation::Session(_)) => _ = db.catalog().drop_session_table(&name),
-            Some(Relation::View(_)) => {
+            Some(Relation::Session) => _ = db.catalog().drop_session_table(&name),
+            Some(Relation::View) => {
                 return Err(Error::sql(format!("'{name}' is a view; DROP VIEW drops it")));
             }
             None if if_exists => db.notice(format!("table '{name}' does not exist, skipping")),
@@ -31,8 +31,8 @@ pub async fn views(db: &Database, objects: &[ObjectName], if_exists: bool) -> Re
     for object in objects {
         let name = names::table(db, object)?;
         match db.catalog().relation(&name).await? {
-            Some(Relation::View(_)) => db.catalog().storage().drop_view(&name).await?,
-            Some(Relation::Session(_)) => _ = db.catalog().drop_session_table(&name),
+            Some(Relation::View) => db.catalog().storage().drop_view(&name).await?,
+            Some(Relation::Session) => _ = db.catalog().drop_session_table(&name),
             Some(Relation::Table(_)) => {
                 return Err(Error::sql(format!("'{name}' is a table; DROP TABLE drops it")));
             }
@@ -75,8 +75,8 @@ pub async fn schemas(
             let name = TableName { schema: schema.clone(), table };
             match db.catalog().relation(&name).await? {
                 Some(Relation::Table(_)) => db.catalog().storage().drop_table(&name).await?,
-                Some(Relation::View(_)) => db.catalog().storage().drop_view(&name).await?,
-                Some(Relation::Session(_)) => _ = db.catalog().drop_session_table(&name),
+                Some(Relation::View) => db.catalog().storage().drop_view(&name).await?,
+                Some(Relation::Session) => _ = db.catalog().drop_session_table(&name),
                 None => {}
             }
         }

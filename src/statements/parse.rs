@@ -3,7 +3,7 @@
 use datafusion::common::config::Dialect as DialectName;
 use datafusion::sql::parser::{DFParserBuilder, Statement as Parsed};
 use datafusion::sql::sqlparser::ast::{Expr, Ident, ObjectName};
-use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect, dialect_from_str};
+use datafusion::sql::sqlparser::dialect::{GenericDialect, dialect_from_str};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{
@@ -322,11 +322,6 @@ fn versions_into_names(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
 
 fn quoted_word(value: String) -> Token {
     Token::Word(Word { value, quote_style: Some('"'), keyword: Keyword::NoKeyword })
-}
-
-/// The dialect of a session's settings, for parsing single expressions.
-pub fn dialect_of(name: DialectName) -> Box<dyn Dialect> {
-    dialect_from_str(name).unwrap_or_else(|| Box::new(GenericDialect {}))
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ async fn left_to_engine(
     others: bool,
     selection: Option<&SqlExpr>,
 ) -> Result<bool> {
-    let Some(Relation::Session(_)) = db.catalog().relation(&target.name).await? else {
+    let Some(Relation::Session) = db.catalog().relation(&target.name).await? else {
         return Ok(false);
     };
     let subquery = selection.is_some_and(|selection| {

@@ -63,8 +63,8 @@ pub async fn create(db: &Database, view: &CreateView) -> Result<Option<ResultSet
             db.notice(format!("view '{name}' already exists, skipping"));
             return Ok(Some(ResultSet::done(TAG)));
         }
-        Some(Relation::View(_)) if view.or_replace => {}
-        Some(Relation::View(_)) => {
+        Some(Relation::View) if view.or_replace => {}
+        Some(Relation::View) => {
             return Err(Error::AlreadyExists {
                 kind: "view",
                 name: name.to_string(),

@@ -8,9 +8,7 @@ use futures::{FutureExt, TryStreamExt};
 use lance::dataset::builder::DatasetBuilder;
 use lance::session::Session;
 use lance::{Dataset, Error as LanceError};
-use lance_io::object_store::{
-    ObjectStore, ObjectStoreParams, ObjectStoreRegistry, StorageOptionsAccessor,
-};
+use lance_io::object_store::{ObjectStore, ObjectStoreParams, ObjectStoreRegistry};
 use object_store::path::Path;
 use object_store::{ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use parking_lot::Mutex;
@@ -81,18 +79,13 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// The database at an absolute path or URL. Nothing is written before the first table is made.
+    /// The database at a URL. Nothing is written before the first table is made.
     pub async fn open(
         location: &str,
-        options: HashMap<String, String>,
+        registry: Arc<ObjectStoreRegistry>,
+        params: ObjectStoreParams,
         cache_bytes: usize,
     ) -> Result<Self> {
-        let registry = Arc::new(ObjectStoreRegistry::default());
-        let accessor = StorageOptionsAccessor::with_static_options(options);
-        let params = ObjectStoreParams {
-            storage_options_accessor: Some(Arc::new(accessor)),
-            ..Default::default()
-        };
         let (store, root) =
             ObjectStore::from_uri_and_params(registry.clone(), location, &params).boxed().await?;
         let storage = Self {
@@ -107,11 +100,6 @@ impl Storage {
         };
         storage.check_format().await?;
         Ok(storage)
-    }
-
-    /// The path or URL.
-    pub fn location(&self) -> &str {
-        &self.location
     }
 
     async fn check_format(&self) -> Result<()> {
