@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::result::ResultSet;
 use crate::statements::names::quoted;
 use crate::statements::{backfill, columns, create_table, names};
+use crate::statements::text::sql_text;
 use crate::tables::{ColumnRole, Definition, TableName, retrying};
 
 const TAG: &str = "ALTER TABLE";
@@ -98,11 +99,12 @@ async fn add(
     let data_type = backfill::planned_type(db, &column.data_type.to_string()).await?;
     let data_type = create_table::stored_type(&column_name, &data_type)?;
     let role = match default {
-        Some(expression) => ColumnRole::Default(expression.to_string()),
+        Some(expression) => ColumnRole::Default(sql_text(expression)),
         None => ColumnRole::Plain,
     };
     if let ColumnRole::Default(expression) = &role {
-        columns::constant(db.context(), expression)?;
+        let field = Field::new(&column_name, data_type.clone(), true);
+        columns::constant_value(db.context(), expression, &field)?;
     }
     let made = Definition::new(vec![(Field::new(&column_name, data_type, true), role)], &[]);
     let field = made.schema().field(0).clone();
@@ -110,10 +112,11 @@ async fn add(
     // As in PostgreSQL, rows that are there get the default too.
     if let (true, Some(expression)) = (added, default) {
         let fill = format!(
-            "UPDATE {}.{} SET {} = {expression}",
+            "UPDATE {}.{} SET {} = {}",
             quoted(&name.schema),
             quoted(&name.table),
-            quoted(&column_name)
+            quoted(&column_name),
+            sql_text(expression)
         );
         db.follow_up(fill).await?;
     }
@@ -253,8 +256,8 @@ async fn alter_column(
             dataset.alter_columns(&[alteration]).boxed().await?;
         }
         AlterColumnOperation::SetDefault { value } => {
-            columns::constant(db.context(), &value.to_string())?;
-            set_metadata(&mut dataset, column, Definition::default_entry(Some(value.to_string())))
+            columns::constant_value(db.context(), &sql_text(value), field)?;
+            set_metadata(&mut dataset, column, Definition::default_entry(Some(sql_text(value))))
                 .await?;
         }
         AlterColumnOperation::DropDefault => {

@@ -30,6 +30,7 @@ use crate::result::ResultSet;
 use crate::statements::alter_table::add_nulls;
 use crate::statements::names::quoted;
 use crate::statements::{create_table, names};
+use crate::statements::text::sql_text;
 use crate::tables::{ColumnRole, Definition, TableName, properties, retrying};
 
 const TAG: &str = "ALTER TABLE";
@@ -89,7 +90,7 @@ pub async fn add(
     names::check_column(&column)?;
     let table = db.catalog().table(name).await?;
     let definition = table.definition();
-    let expression = expression.to_string();
+    let expression = sql_text(expression);
     let begun = pending(table.dataset()).contains(&column);
     let resumed = begun
         && definition.column(&column).map(Definition::role)

@@ -207,7 +207,7 @@ impl Work {
             rows
         } else if self.twice == Twice::Error {
             return Err(Error::Constraint(format!(
-                "a row of table '{}' is matched by more than one source row; make the source's keys unique",
+                "a row of table '{}' is matched by more than one source row and would change twice; make the source's keys unique",
                 self.name()
             )));
         } else {

@@ -1,9 +1,12 @@
 //! Rows brought into a table's shape: columns in its order and types, defaults filled in,
 //! generated columns computed.
 
-use datafusion::arrow::datatypes::Field;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
+use datafusion::arrow::datatypes::{Field, Schema};
 use datafusion::common::{Column, DFSchema};
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit};
+use datafusion::logical_expr::{ColumnarValue, Expr, LogicalPlan, LogicalPlanBuilder, cast, lit};
 use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
 
@@ -78,6 +81,23 @@ pub fn with_generated(
 /// An expression without columns, such as a default.
 pub fn constant(context: &SessionContext, expression: &str) -> Result<Expr> {
     Ok(context.state().create_logical_expr(expression, &DFSchema::empty())?)
+}
+
+/// A default's value in its column's type: a default that cannot be stored is found out when it is
+/// declared, not at the first insert.
+pub fn constant_value(
+    context: &SessionContext,
+    expression: &str,
+    field: &Field,
+) -> Result<ColumnarValue> {
+    let value = cast(constant(context, expression)?, field.data_type().clone());
+    let value = context.create_physical_expr(value, &DFSchema::empty())?;
+    let row = RecordBatch::try_new_with_options(
+        Arc::new(Schema::empty()),
+        Vec::new(),
+        &RecordBatchOptions::new().with_row_count(Some(1)),
+    )?;
+    Ok(value.evaluate(&row)?)
 }
 
 /// Checks a statement's list of columns and gives it back, or all columns that can be given.

@@ -15,7 +15,9 @@ use crate::catalog::Relation;
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::result::ResultSet;
+use crate::statements::columns;
 use crate::statements::names::{self, quoted};
+use crate::statements::text::sql_text;
 use crate::tables::{CheckedRows, ColumnRole, Definition, TableName, create, storable};
 use futures::FutureExt;
 
@@ -31,6 +33,11 @@ pub async fn run(db: &Database, statement: &CreateTable, text: &str) -> Result<O
         return create_temporary(db, statement).await;
     }
     refuse_what_we_lack(statement)?;
+    if statement.or_replace && statement.if_not_exists {
+        return Err(Error::sql(
+            "OR REPLACE and IF NOT EXISTS contradict each other; write one of them",
+        ));
+    }
     let name = names::new_table(db, &statement.name)?;
     let existing = match db.catalog().relation(&name).await? {
         Some(_) if statement.if_not_exists => {
@@ -52,7 +59,7 @@ pub async fn run(db: &Database, statement: &CreateTable, text: &str) -> Result<O
         Some(_) => return Err(taken(&name)),
         None => None,
     };
-    let columns = columns(db, statement).await?;
+    let columns = declared_columns(db, statement).await?;
     let key = primary_key(db, statement)?;
     let (definition, rows) = match &statement.query {
         None if columns.is_empty() => {
@@ -123,7 +130,10 @@ fn refuse_what_we_lack(statement: &CreateTable) -> Result<()> {
 }
 
 /// The declared columns. Their types are planned by DataFusion, all in one query.
-async fn columns(db: &Database, statement: &CreateTable) -> Result<Vec<(Field, ColumnRole)>> {
+async fn declared_columns(
+    db: &Database,
+    statement: &CreateTable,
+) -> Result<Vec<(Field, ColumnRole)>> {
     if statement.columns.is_empty() {
         return Ok(Vec::new());
     }
@@ -168,10 +178,15 @@ fn declared(name: &str, column: &ColumnDef, planned: &DataType) -> Result<(Field
         match &option.option {
             ColumnOption::Null => nullable = true,
             ColumnOption::NotNull | ColumnOption::PrimaryKey(_) => nullable = false,
-            ColumnOption::Default(expression) => role = ColumnRole::Default(expression.to_string()),
+            ColumnOption::Default(_) | ColumnOption::Generated { .. } if role != ColumnRole::Plain => {
+                return Err(Error::sql(format!(
+                    "column '{name}' is given values in two ways; use one DEFAULT or GENERATED ALWAYS AS"
+                )));
+            }
+            ColumnOption::Default(expression) => role = ColumnRole::Default(sql_text(expression)),
             ColumnOption::Generated { generation_expr: Some(expression), .. }
             | ColumnOption::Materialized(expression) => {
-                role = ColumnRole::Generated(expression.to_string());
+                role = ColumnRole::Generated(sql_text(expression));
             }
             ColumnOption::Comment(_) => {}
             other => {
@@ -259,9 +274,7 @@ fn check_expressions(db: &Database, definition: &Definition) -> Result<()> {
         match Definition::role(field) {
             ColumnRole::Plain => {}
             ColumnRole::Default(expression) => {
-                let value =
-                    db.context().state().create_logical_expr(&expression, &DFSchema::empty())?;
-                checked_cast(db, field, value, &DFSchema::empty())?;
+                columns::constant_value(db.context(), &expression, field)?;
             }
             ColumnRole::Generated(expression) => {
                 check_generated(db, definition, field, &expression, &schema)?;
@@ -280,6 +293,12 @@ pub fn check_generated(
     schema: &DFSchema,
 ) -> Result<()> {
     let value = db.context().state().create_logical_expr(expression, schema)?;
+    if value.is_volatile() {
+        return Err(Error::sql(format!(
+            "generated column '{}' gives another value each time it is computed; use functions that do not, or DEFAULT",
+            field.name()
+        )));
+    }
     let reads_generated = value.column_refs().into_iter().find(|column| {
         definition.generated().any(|(generated, _)| generated.name() == &column.name)
     });

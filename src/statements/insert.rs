@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use datafusion::arrow::datatypes::DataType;
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::ViewTable;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, lit};
@@ -10,7 +11,7 @@ use datafusion::prelude::Expr;
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::{
-    self, ConflictTarget, Expr as SqlExpr, Ident, Insert, OnConflictAction, OnInsert, Query,
+    self, CastKind, ConflictTarget, Expr as SqlExpr, Ident, Insert, OnConflictAction, OnInsert, Query,
     SetExpr, Statement as Sql, TableObject, visit_expressions, visit_expressions_mut,
 };
 
@@ -22,6 +23,7 @@ use crate::statements::change::{self, ADDRESS, CHANGE, ID, Twice};
 use crate::statements::columns::{self, shape};
 use crate::statements::merge::{self, Action, Clause, Match};
 use crate::statements::names::{self, quoted};
+use crate::statements::text::sql_text;
 use crate::tables::{
     CheckedRows, ColumnRole, Definition, RowChange, Table, TableName, commit_append, discard,
     retrying, write_fragments,
@@ -90,15 +92,20 @@ async fn rows(
         })
         .collect::<Result<Vec<_>>>()?;
     let table = name.to_string();
+    let mut source = insert.source.clone();
+    let listed = match &mut source {
+        Some(query) => without_generated(query, definition, listed),
+        None => listed,
+    };
     let targets = columns::targets(definition, &table, listed)?;
-    let Some(source) = &insert.source else {
+    let Some(mut query) = source else {
         // INSERT INTO t DEFAULT VALUES
         let one = LogicalPlanBuilder::empty(true).build()?;
         return shape(db.context(), definition, one, &[]);
     };
-    let mut query = source.as_ref().clone();
     fill_defaults(&mut query, definition, &targets)?;
-    let parsed = Parsed::Statement(Box::new(Sql::Query(Box::new(query))));
+    type_vectors(&mut query, definition, &targets);
+    let parsed = Parsed::Statement(Box::new(Sql::Query(query)));
     let plan = db.context().state().statement_to_plan(parsed).await?;
     let given = plan.schema().fields().len();
     if given > targets.len() || (given < targets.len() && !insert.columns.is_empty()) {
@@ -118,13 +125,38 @@ async fn rows(
     shape(db.context(), definition, plan, &targets)
 }
 
+fn is_default(value: &SqlExpr) -> bool {
+    matches!(value, SqlExpr::Identifier(Ident { value, quote_style: None, .. }) if value.eq_ignore_ascii_case("default"))
+}
+
+/// A generated column may be listed where every row says DEFAULT for it: then it says nothing.
+fn without_generated(
+    query: &mut Query,
+    definition: &Definition,
+    mut listed: Vec<String>,
+) -> Vec<String> {
+    let SetExpr::Values(values) = query.body.as_mut() else { return listed };
+    for index in (0..listed.len()).rev() {
+        let generated = definition
+            .column(&listed[index])
+            .is_some_and(|field| matches!(Definition::role(field), ColumnRole::Generated(_)));
+        let always = values.rows.iter().all(|row| row.content.get(index).is_some_and(is_default));
+        if generated && always {
+            listed.remove(index);
+            for row in &mut values.rows {
+                row.content.remove(index);
+            }
+        }
+    }
+    listed
+}
+
 /// DEFAULT in VALUES becomes the column's default.
 fn fill_defaults(query: &mut Query, definition: &Definition, targets: &[String]) -> Result<()> {
     let SetExpr::Values(values) = query.body.as_mut() else { return Ok(()) };
     for row in &mut values.rows {
         for (index, value) in row.content.iter_mut().enumerate() {
-            let is_default = matches!(value, SqlExpr::Identifier(Ident { value, quote_style: None, .. }) if value.eq_ignore_ascii_case("default"));
-            if is_default {
+            if is_default(value) {
                 let field = targets.get(index).and_then(|name| definition.column(name));
                 let role = field.map(Definition::role).unwrap_or(ColumnRole::Plain);
                 *value = match role {
@@ -135,6 +167,29 @@ fn fill_defaults(query: &mut Query, definition: &Definition, targets: &[String])
         }
     }
     Ok(())
+}
+
+/// In VALUES, a vector may be a list in one row and a text in the next: each gets its type.
+fn type_vectors(query: &mut Query, definition: &Definition, targets: &[String]) {
+    let SetExpr::Values(values) = query.body.as_mut() else { return };
+    for (index, name) in targets.iter().enumerate() {
+        let Some(field) = definition.column(name) else { continue };
+        let DataType::FixedSizeList(item, dims) = field.data_type() else { continue };
+        let name = if item.data_type() == &DataType::Float16 { "HALFVEC" } else { "VECTOR" };
+        let name = ast::ObjectName::from(vec![Ident::new(name)]);
+        let sql_type = ast::DataType::Custom(name, vec![dims.to_string()]);
+        for row in &mut values.rows {
+            if let Some(value) = row.content.get_mut(index) {
+                *value = SqlExpr::Cast {
+                    kind: CastKind::Cast,
+                    expr: Box::new(value.clone()),
+                    data_type: sql_type.clone(),
+                    array: false,
+                    format: None,
+                };
+            }
+        }
+    }
 }
 
 fn parse_expression(text: &str) -> Result<SqlExpr> {
@@ -232,7 +287,7 @@ async fn upsert(
         }
         clauses.push(Clause {
             kind: Match::Matched,
-            condition: selection.map(|condition| condition.to_string()),
+            condition: selection.as_ref().map(sql_text),
             action: Action::Update(merge::assignments(db, &definition, &name, &assignments)?),
         });
     }

@@ -1,15 +1,15 @@
 //! Where in a statement's text an error is. The parser says so; the planner mostly names the thing
 //! only, and then its first appearance in the text is the place.
 
-use std::error::Error as _;
-
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
+use crate::database::Database;
 use crate::error::{Error, Location};
 use crate::statements::parse::split_location;
+use crate::tables::TableName;
 
 /// The place of a byte offset.
 pub fn start_of(text: &str, offset: usize) -> Location {
@@ -39,6 +39,27 @@ pub fn in_text(error: Error, statement: &str, start: Location) -> Error {
     error.moved_to(place)
 }
 
+/// The planner's error for a table that is not there, with the nearest names.
+pub fn missing_table(db: &Database, error: Error) -> Error {
+    let Error::DataFusion { source, .. } = &error else { return error };
+    let DataFusionError::Plan(message) = source.find_root() else { return error };
+    let Some(name) = message.strip_prefix("table '").and_then(|m| m.strip_suffix("' not found"))
+    else {
+        return error;
+    };
+    let own = name.strip_prefix(db.catalog_name()).and_then(|rest| rest.strip_prefix('.'));
+    match own.and_then(|rest| rest.split_once('.')) {
+        Some((schema, _)) if !db.catalog().has_schema(schema) => {
+            Error::not_found("schema", schema, "; CREATE SCHEMA makes one")
+        }
+        Some((schema, table)) => {
+            let name = TableName { schema: schema.to_string(), table: table.to_string() };
+            db.catalog().missing("table", &name)
+        }
+        None => error,
+    }
+}
+
 fn from_engine(error: &DataFusionError, statement: &str) -> Option<Location> {
     let root = error.find_root();
     match root {
@@ -50,7 +71,7 @@ fn from_engine(error: &DataFusionError, statement: &str) -> Option<Location> {
         },
         DataFusionError::Plan(message) => quoted_name(message)
             .and_then(|name| first_appearance(name.rsplit('.').next()?, statement)),
-        other => other.source().and_then(|_| None),
+        _ => None,
     }
 }
 

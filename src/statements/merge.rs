@@ -14,6 +14,7 @@ use crate::result::ResultSet;
 use crate::statements::change::{self, ADDRESS, CHANGE, Changed, ID, Twice};
 use crate::statements::columns::{self, with_generated};
 use crate::statements::names::{self, quoted};
+use crate::statements::text::sql_text;
 use crate::tables::{ColumnRole, Definition, RowChange, Table, TableName, retrying};
 use futures::FutureExt;
 
@@ -94,9 +95,9 @@ async fn once(
         db,
         &table,
         alias,
-        &format!("(SELECT *, TRUE AS \"__source\" FROM {}) AS {source_alias}", merge.source),
+        &format!("(SELECT *, TRUE AS \"__source\" FROM {}) AS {source_alias}", sql_text(&merge.source)),
         &source_alias,
-        &merge.on.to_string(),
+        &sql_text(merge.on.as_ref()),
         &clauses,
         text,
         Twice::Error,
@@ -160,7 +161,7 @@ fn clause(
                     targets.join(", ")
                 )));
             }
-            let values = targets.into_iter().zip(row.iter().map(ToString::to_string)).collect();
+            let values = targets.into_iter().zip(row.iter().map(sql_text)).collect();
             Action::Insert { values, generated_given: false }
         }
     };
@@ -174,7 +175,7 @@ fn clause(
             "in MERGE, WHEN NOT MATCHED inserts, WHEN MATCHED and WHEN NOT MATCHED BY SOURCE update or delete",
         ));
     }
-    Ok(Clause { kind, condition: clause.predicate.as_ref().map(ToString::to_string), action })
+    Ok(Clause { kind, condition: clause.predicate.as_ref().map(sql_text), action })
 }
 
 /// The columns that SET names, with their new values as SQL text.
@@ -196,7 +197,7 @@ pub fn assignments(
         if values.iter().any(|(known, _)| *known == name) {
             return Err(Error::sql(format!("column '{name}' is set twice; set it once")));
         }
-        let text = assignment.value.to_string();
+        let text = sql_text(&assignment.value);
         let value = match Definition::role(field) {
             ColumnRole::Default(default) if text.eq_ignore_ascii_case("default") => default,
             _ if text.eq_ignore_ascii_case("default") => "NULL".to_string(),

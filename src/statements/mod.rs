@@ -19,6 +19,7 @@ mod schemas;
 mod settings;
 mod show;
 pub mod split;
+mod text;
 mod update;
 mod versions;
 mod views;
@@ -69,7 +70,9 @@ pub(crate) fn parse(db: &Database, text: &str) -> Result<Vec<Statement>> {
 pub(crate) async fn run(db: &Database, statement: &Statement) -> Result<ResultSet> {
     // On the heap: together the futures of all statements would be a large piece of stack.
     let result = Box::pin(dispatch(db, statement)).await;
-    result.map_err(|error| locate::in_text(error, &statement.text, statement.start))
+    result.map_err(|error| {
+        locate::in_text(locate::missing_table(db, error), &statement.text, statement.start)
+    })
 }
 
 async fn dispatch(db: &Database, statement: &Statement) -> Result<ResultSet> {

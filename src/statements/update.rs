@@ -20,6 +20,7 @@ use crate::statements::change::{self, ADDRESS, CHANGE, Changed, ID, Twice};
 use crate::statements::columns::with_generated;
 use crate::statements::merge::assignments;
 use crate::statements::names::{self, quoted};
+use crate::statements::text::sql_text;
 use crate::tables::{RowChange, TableName, retrying};
 use futures::FutureExt;
 
@@ -79,7 +80,7 @@ async fn left_to_engine(
 fn from_text(db: &Database, pin: &Pin, target: &Target, others: &[TableWithJoins]) -> String {
     let mut from = format!("{} AS {}", db.pinned(pin), quoted(&target.alias));
     for other in others {
-        from.push_str(&format!(", {other}"));
+        from.push_str(&format!(", {}", sql_text(other)));
     }
     from
 }
@@ -131,7 +132,7 @@ async fn update_once(
     let mut query =
         format!("SELECT {} FROM {}", select.join(", "), from_text(db, &pin, target, others));
     if let Some(selection) = &update.selection {
-        query.push_str(&format!(" WHERE {selection}"));
+        query.push_str(&format!(" WHERE {}", sql_text(selection)));
     }
     let plan = db.context().state().create_logical_plan(&query).await?;
     let mut columns = vec![
@@ -169,7 +170,7 @@ pub async fn delete(db: &Database, delete: &Delete, text: &str) -> Result<Option
         delete.returning.is_some() || delete.output.is_some(),
         delete.limit.is_some() || !delete.order_by.is_empty(),
     )?;
-    let selection = delete.selection.as_ref().map(ToString::to_string);
+    let selection = delete.selection.as_ref().map(sql_text);
     let changed =
         retrying(&target.name, || delete_once(db, &target, others, selection.as_deref(), text))
             .await?;

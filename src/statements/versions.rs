@@ -16,12 +16,12 @@ use crate::statements::parse::VersionSpec;
 use crate::statements::show::{table, texts};
 use crate::tables::{checkout, number_at, properties, retrying};
 
-/// Every version with its time, what made it, and the statement.
+/// Every version with its time, what made it, and the statement; the newest first.
 pub async fn show(db: &Database, object: &ObjectName) -> Result<ResultSet> {
     let name = names::table(db, object)?;
     let dataset = db.catalog().table(&name).await?.dataset().clone();
     let mut versions = dataset.versions().boxed().await?;
-    versions.sort_by_key(|version| version.version);
+    versions.sort_by_key(|version| std::cmp::Reverse(version.version));
     let mut operations = Vec::with_capacity(versions.len());
     let mut statements = Vec::with_capacity(versions.len());
     for version in &versions {

@@ -12,6 +12,7 @@ use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::result::ResultSet;
 use crate::statements::names::{self, quoted};
+use crate::statements::text::sql_text;
 use crate::tables::TableName;
 
 const TAG: &str = "CREATE VIEW";
@@ -83,10 +84,10 @@ pub async fn create(db: &Database, view: &CreateView) -> Result<Option<ResultSet
     let columns: Vec<String> =
         view.columns.iter().map(|column| names::identifier(db, &column.name)).collect();
     let sql = if columns.is_empty() {
-        view.query.to_string()
+        sql_text(view.query.as_ref())
     } else {
         let list: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
-        format!("SELECT * FROM ({}) AS v ({})", view.query, list.join(", "))
+        format!("SELECT * FROM ({}) AS v ({})", sql_text(view.query.as_ref()), list.join(", "))
     };
     // A view must be readable now.
     db.context().state().create_logical_plan(&sql).await?;

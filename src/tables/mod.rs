@@ -5,6 +5,7 @@ mod definition;
 mod mutation;
 mod provider;
 mod pushdown;
+mod scan;
 mod storage;
 mod types;
 mod versions;

@@ -156,6 +156,9 @@ async fn without_rows(
 
 /// Gives rewritten rows the ids that they had.
 fn carry_row_ids(fragments: &mut [Fragment], ids: &[u64]) -> Result<()> {
+    if fragments.is_empty() {
+        return Ok(());
+    }
     let sizes: Vec<u64> =
         fragments.iter().map(|fragment| fragment.physical_rows.unwrap_or(0) as u64).collect();
     let sequences = rechunk_sequences([RowIdSequence::from(ids)], sizes, false)?;

@@ -15,6 +15,7 @@ use futures::FutureExt;
 use lance::Dataset;
 
 use crate::tables::pushdown::lance_evaluates;
+use crate::tables::scan::{Asked, LanceScan};
 use crate::tables::{Definition, TableName};
 
 /// The hidden column of a row's lasting id.
@@ -27,6 +28,7 @@ const ROW_ADDRESS: &str = "_rowaddr";
 pub struct Table {
     name: Option<TableName>,
     dataset: Arc<Dataset>,
+    /// The columns that DataFusion sees, without the table's own metadata.
     schema: SchemaRef,
     /// How many of the schema's last columns are the hidden ones.
     hidden: usize,
@@ -41,8 +43,9 @@ impl Table {
 
     /// A Lance dataset that belongs to no database.
     pub fn in_place(dataset: Arc<Dataset>) -> Self {
-        let schema: SchemaRef = Arc::new(Schema::from(dataset.schema()));
-        let definition = Definition::of(schema.clone());
+        let stored = Schema::from(dataset.schema());
+        let schema = Arc::new(Schema::new(stored.fields().clone()));
+        let definition = Definition::of(Arc::new(stored));
         let key: Vec<usize> = definition
             .primary_key()
             .iter()
@@ -63,8 +66,7 @@ impl Table {
         for name in [ROW_ID, ROW_ADDRESS] {
             fields.push(Arc::new(Field::new(name, DataType::UInt64, true)));
         }
-        let schema = Schema::new_with_metadata(fields, self.schema.metadata().clone());
-        Self { schema: Arc::new(schema), hidden: 2, ..self.clone() }
+        Self { schema: Arc::new(Schema::new(fields)), hidden: 2, ..self.clone() }
     }
 
     /// Its place in the database.
@@ -79,9 +81,7 @@ impl Table {
 
     /// Its columns and promises.
     pub fn definition(&self) -> Definition {
-        let visible = self.schema.fields().len() - self.hidden;
-        let fields: Vec<_> = self.schema.fields().iter().take(visible).cloned().collect();
-        Definition::of(Arc::new(Schema::new_with_metadata(fields, self.schema.metadata().clone())))
+        Definition::of(Arc::new(Schema::from(self.dataset.schema())))
     }
 
     fn rows(&self) -> Precision<usize> {
@@ -137,10 +137,17 @@ impl TableProvider for Table {
         scan.batch_size(state.config().batch_size());
         scan.target_parallelism(state.config().target_partitions());
         let plan = scan.create_plan().boxed().await?;
-        in_order(
-            plan,
-            &wanted.iter().map(|&i| self.schema.field(i).name().as_str()).collect::<Vec<_>>(),
-        )
+        let asked = Asked {
+            table: match &self.name {
+                Some(name) => format!("{name}@v{}", self.dataset.version_id()),
+                None => self.dataset.uri().to_string(),
+            },
+            filters: filters.iter().map(ToString::to_string).collect(),
+            limit: limit.and_then(|limit| usize::try_from(limit).ok()),
+        };
+        let schema = Arc::new(self.schema.project(wanted)?);
+        let plan = in_order(plan, &schema)?;
+        Ok(Arc::new(LanceScan::new(plan, schema, asked, self.rows())))
     }
 
     fn supports_filters_pushdown(
@@ -167,14 +174,18 @@ impl TableProvider for Table {
 }
 
 /// Lance puts the hidden columns last; whoever asked may want them elsewhere.
-fn in_order(plan: Arc<dyn ExecutionPlan>, names: &[&str]) -> Result<Arc<dyn ExecutionPlan>> {
-    let schema = plan.schema();
-    if schema.fields().iter().map(|field| field.name().as_str()).eq(names.iter().copied()) {
+fn in_order(plan: Arc<dyn ExecutionPlan>, wanted: &Schema) -> Result<Arc<dyn ExecutionPlan>> {
+    let given = plan.schema();
+    let names = |schema: &Schema| -> Vec<String> {
+        schema.fields().iter().map(|field| field.name().clone()).collect()
+    };
+    if names(&given) == names(wanted) {
         return Ok(plan);
     }
-    let columns = names
+    let columns = wanted
+        .fields()
         .iter()
-        .map(|name| Ok((col(name, &schema)?, name.to_string())))
+        .map(|field| Ok((col(field.name(), &given)?, field.name().clone())))
         .collect::<Result<Vec<_>>>()?;
     Ok(Arc::new(ProjectionExec::try_new(columns, plan)?))
 }

@@ -39,11 +39,9 @@ pub async fn checkout(name: &TableName, dataset: &Dataset, number: u64) -> Resul
             }
             _ => "it has none".to_string(),
         };
-        return Err(Error::not_found(
-            "version",
-            number.to_string(),
-            format!(" of table '{name}'; {range}, SHOW VERSIONS OF {name} lists them"),
-        ));
+        return Err(Error::Invalid(format!(
+            "version {number} of table '{name}' does not exist; {range}, SHOW VERSIONS OF {name} lists them"
+        )));
     }
     Ok(dataset.checkout_version(number).boxed().await?)
 }
@@ -66,13 +64,9 @@ pub async fn number_at(name: &TableName, dataset: &Dataset, text: &str) -> Resul
     }
     match low.checked_sub(1).and_then(|index| versions.get(index)) {
         Some(version) => Ok(version.version),
-        None => Err(Error::not_found(
-            "version",
-            text,
-            format!(
-                " of table '{name}'; the table is younger, SHOW VERSIONS OF {name} lists its times"
-            ),
-        )),
+        None => Err(Error::Invalid(format!(
+            "table '{name}' has no version as of '{text}'; it is younger, SHOW VERSIONS OF {name} lists its times"
+        ))),
     }
 }
 

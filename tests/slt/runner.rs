@@ -82,7 +82,7 @@ pub fn runner<E: Engine>(
 }
 
 #[derive(Clone)]
-struct Connection<E> {
+pub struct Connection<E> {
     engine: E,
     paths: Vec<(String, &'static str)>,
 }
