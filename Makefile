@@ -1,8 +1,6 @@
 # Everything there is to do with a clone. `make demo` and `make test` do their own set-up.
 
 CARGO ?= cargo
-# The demo's database.
-DEMO ?= demo.db
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
 .PHONY: demo test bench slt-datafusion docs check needs
@@ -10,11 +8,11 @@ TARGET = $(or $(CARGO_TARGET_DIR),target)
 # Creates a database, loads the sample in data/ and asks it a few questions.
 demo: needs
 	$(CARGO) build --bin portolan
-	rm -rf $(DEMO)
-	$(TARGET)/debug/portolan $(DEMO) -f sql/demo.sql
+	rm -rf demo.db
+	$(TARGET)/debug/portolan demo.db -f sql/demo.sql
 	@echo
-	@echo "The database is the folder $(DEMO). To go on with it:"
-	@echo "    $(TARGET)/debug/portolan $(DEMO)"
+	@echo "The database is the folder demo.db. To go on with it:"
+	@echo "    $(TARGET)/debug/portolan demo.db"
 
 # All tests, and last how many were skipped for want of Python or npm.
 test: needs
@@ -27,7 +25,7 @@ test: needs
 
 # Timings; each prints what it measured.
 bench: needs
-	$(CARGO) bench --workspace
+	$(CARGO) bench --bench startup --bench scan_parquet --bench ctas_memory
 
 # DataFusion's own .slt files: plain DataFusion's answers are the measure of ours.
 slt-datafusion: needs

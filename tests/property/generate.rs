@@ -1,5 +1,7 @@
 //! Random tables, conditions and values.
 
+use std::fmt::{self, Debug, Formatter};
+
 use proptest::collection::vec;
 use proptest::option::weighted;
 use proptest::prelude::*;
@@ -8,7 +10,7 @@ use proptest::sample::select;
 use super::predicate::{Comparison, Number, Other, Predicate, Row, Text};
 
 /// One case: what is in the tables and what is done to them.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Case {
     pub rows: Vec<Row>,
     pub others: Vec<Other>,
@@ -24,6 +26,24 @@ pub struct Case {
     pub join: Predicate,
 }
 
+impl Debug for Case {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for rows in self.rows.chunks(self.fragment) {
+            writeln!(f, "t: {}", list(rows))?;
+        }
+        writeln!(f, "u: {}", list(&self.others))?;
+        writeln!(f, "holes: {:?}, indexed: {}", self.holes, self.indexed)?;
+        writeln!(f, "condition: {}", self.condition)?;
+        writeln!(f, "value: {}", self.value)?;
+        writeln!(f, "join: {}", self.join)
+    }
+}
+
+/// Rows as in `VALUES`.
+pub fn list<T: ToString>(rows: &[T]) -> String {
+    rows.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
+}
+
 pub fn case() -> impl Strategy<Value = Case> {
     let row = (number(), number(), text(), weighted(0.8, any::<bool>()));
     let other = (number(), text());
@@ -33,7 +53,7 @@ pub fn case() -> impl Strategy<Value = Case> {
         1usize..8,
         vec(1i64..24, 0..3),
         any::<bool>(),
-        predicate(Place::Statement),
+        statement_condition(),
         value(Place::Statement),
         predicate(Place::Join),
     )
@@ -56,6 +76,8 @@ enum Place {
     Statement,
     /// Of a subquery over `u`, correlated with `t`.
     Subquery,
+    /// Of a subquery over `u` alone.
+    Alone,
     /// Of a join of `t` and `u`.
     Join,
 }
@@ -70,18 +92,19 @@ fn text() -> impl Strategy<Value = Option<String>> {
 
 fn value(place: Place) -> BoxedStrategy<Number> {
     let mut leaves = vec![
-        Just(Number::Id).boxed(),
-        Just(Number::A).boxed(),
-        Just(Number::B).boxed(),
         number().prop_map(Number::Literal).boxed(),
         text_value(place).prop_map(|text| Number::Length(Box::new(text))).boxed(),
     ];
-    if place == Place::Statement {
-        leaves.push(Just(Number::Greatest).boxed());
-    } else {
-        leaves.push(Just(Number::K).boxed());
-        leaves.push(Just(Number::X).boxed());
+    if place != Place::Alone {
+        leaves.push(select(vec![Number::Id, Number::A, Number::B]).boxed());
+        leaves.push(select(vec![Number::A, Number::B]).boxed());
     }
+    leaves.push(match place {
+        Place::Statement => Just(Number::Greatest).boxed(),
+        _ => select(vec![Number::K, Number::X]).boxed(),
+    });
+    let (left, right) =
+        if place == Place::Alone { (Number::K, Number::X) } else { (Number::A, Number::B) };
     proptest::strategy::Union::new(leaves)
         .prop_recursive(2, 6, 2, move |inner| {
             let pair = (inner.clone().prop_map(Box::new), inner.clone().prop_map(Box::new));
@@ -91,9 +114,12 @@ fn value(place: Place) -> BoxedStrategy<Number> {
                 pair.clone().prop_map(|(left, right)| Number::Times(left, right)),
                 pair.clone().prop_map(|(left, right)| Number::Coalesce(left, right)),
                 inner.prop_map(|inner| Number::Absolute(Box::new(inner))),
-                (pair, comparison()).prop_map(|((yes, no), comparison)| {
-                    let condition = Predicate::Numbers(Number::A, comparison, Number::B);
-                    Number::Case(Box::new(condition), yes, no)
+                (pair, comparison()).prop_map({
+                    let (left, right) = (left.clone(), right.clone());
+                    move |((yes, no), comparison)| {
+                        let condition = Predicate::Numbers(left.clone(), comparison, right.clone());
+                        Number::Case(Box::new(condition), yes, no)
+                    }
                 }),
             ]
         })
@@ -101,11 +127,11 @@ fn value(place: Place) -> BoxedStrategy<Number> {
 }
 
 fn text_value(place: Place) -> BoxedStrategy<Text> {
-    let column = if place == Place::Statement {
-        Just(Text::S).boxed()
-    } else {
-        prop_oneof![Just(Text::S), Just(Text::OtherS)].boxed()
-    };
+    let column = select(match place {
+        Place::Statement => vec![Text::S],
+        Place::Subquery | Place::Join => vec![Text::S, Text::OtherS],
+        Place::Alone => vec![Text::OtherS],
+    });
     prop_oneof![
         3 => column.clone(),
         1 => column.prop_map(|column| Text::Upper(Box::new(column))),
@@ -123,7 +149,7 @@ fn leaf(place: Place) -> BoxedStrategy<Predicate> {
     let pattern = select(vec!["%", "a%", "%b", "_", "a_", "%'%", ""]).prop_map(String::from);
     prop_oneof![
         1 => weighted(0.7, any::<bool>()).prop_map(Predicate::Constant),
-        1 => Just(Predicate::Flag),
+        1 => Just(if place == Place::Alone { Predicate::Constant(None) } else { Predicate::Flag }),
         5 => (value(place), comparison(), value(place))
             .prop_map(|(left, comparison, right)| Predicate::Numbers(left, comparison, right)),
         2 => (text_value(place), comparison(), text_value(place))
@@ -143,20 +169,40 @@ fn leaf(place: Place) -> BoxedStrategy<Predicate> {
     .boxed()
 }
 
+/// Subqueries that are never NULL, so that they can stand anywhere: DataFusion takes a NULL of an
+/// IN that is not a condition of its own for false, and NOT makes that true.
 fn subquery() -> BoxedStrategy<Predicate> {
     let condition = || predicate(Place::Subquery).prop_map(Box::new);
+    let (value, found) = (Just(Number::Id), Just(Number::K));
     prop_oneof![
-        (value_of_row(), condition(), any::<bool>()).prop_map(|(value, condition, negated)| {
-            Predicate::InQuery { value, condition, negated }
-        }),
+        (value, found, condition(), any::<bool>()).prop_map(in_query),
         (condition(), any::<bool>())
             .prop_map(|(condition, negated)| Predicate::Exists { condition, negated }),
     ]
     .boxed()
 }
 
-fn value_of_row() -> impl Strategy<Value = Number> {
-    select(vec![Number::Id, Number::A, Number::B])
+/// A subquery full of NULLs. It is not correlated: DataFusion looks for NULLs in all of its rows.
+fn subquery_with_nulls() -> impl Strategy<Value = Predicate> {
+    let value = select(vec![Number::Id, Number::A, Number::B]);
+    let condition = predicate(Place::Alone).prop_map(Box::new);
+    (value, Just(Number::X), condition, any::<bool>()).prop_map(in_query)
+}
+
+fn in_query(
+    (value, found, condition, negated): (Number, Number, Box<Predicate>, bool),
+) -> Predicate {
+    Predicate::InQuery { value, found, condition, negated }
+}
+
+/// A statement's WHERE.
+fn statement_condition() -> impl Strategy<Value = Predicate> {
+    let any_condition = || predicate(Place::Statement);
+    prop_oneof![
+        3 => any_condition(),
+        1 => (subquery_with_nulls(), any_condition())
+            .prop_map(|(query, other)| Predicate::And(Box::new(query), Box::new(other))),
+    ]
 }
 
 fn predicate(place: Place) -> BoxedStrategy<Predicate> {

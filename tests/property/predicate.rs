@@ -87,9 +87,10 @@ pub enum Predicate {
         list: Vec<Option<i64>>,
         negated: bool,
     },
-    /// `value IN (SELECT x FROM u WHERE condition)`
+    /// `value IN (SELECT found FROM u WHERE condition)`
     InQuery {
         value: Number,
+        found: Number,
         condition: Box<Predicate>,
         negated: bool,
     },
@@ -182,8 +183,9 @@ impl Predicate {
             Self::InList { value, list, negated } => {
                 negate_if(*negated, is_in(value.value(scope), list.iter().copied()))
             }
-            Self::InQuery { value, condition, negated } => {
-                let found = scope.others_where(condition).map(|other| other.x);
+            Self::InQuery { value, found, condition, negated } => {
+                let others = scope.others_where(condition);
+                let found = others.map(|other| found.value(Scope { other: Some(other), ..scope }));
                 negate_if(*negated, is_in(value.value(scope), found))
             }
             Self::Exists { condition, negated } => {
@@ -356,14 +358,16 @@ impl Display for Predicate {
                 let list: Vec<_> = list.iter().map(|item| Literal(*item).to_string()).collect();
                 write!(f, "({value} {}IN ({}))", not(negated), list.join(", "))
             }
-            Self::InQuery { value, condition, negated } => {
-                write!(f, "({value} {}IN (SELECT u.x FROM u WHERE {condition}))", not(negated))
+            Self::InQuery { value, found, condition, negated } => {
+                let not = not(negated);
+                write!(f, "({value} {not}IN (SELECT {found} FROM u WHERE {condition}))")
             }
             Self::Exists { condition, negated } => {
                 write!(f, "({}EXISTS (SELECT 1 FROM u WHERE {condition}))", not(negated))
             }
             Self::Like { value, pattern, negated } => {
-                write!(f, "({value} {}LIKE '{pattern}')", not(negated))
+                let pattern = Literal(Some(pattern.as_str()));
+                write!(f, "({value} {}LIKE {pattern})", not(negated))
             }
             Self::NumberIsNull(value, negated) => write!(f, "({value} IS {}NULL)", not(negated)),
             Self::TextIsNull(value, negated) => write!(f, "({value} IS {}NULL)", not(negated)),

@@ -81,6 +81,7 @@ pub fn runner<E: Engine>(
     runner
 }
 
+/// One connection of a runner.
 #[derive(Clone)]
 pub struct Connection<E> {
     engine: E,

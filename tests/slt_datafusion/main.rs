@@ -6,6 +6,8 @@
 //! read test data that is not published with them and fail for both engines; there the statements
 //! are compared one by one. DATAFUSION_CHECKOUT may name a checkout that has the data.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::unimplemented)]
+
 mod context;
 mod files;
 #[path = "../slt/runner.rs"]
