@@ -16,6 +16,7 @@ pub use stores::Stores;
 
 use crate::database::OpenOptions;
 use crate::error::Result;
+use crate::files;
 
 /// The session of a database.
 pub fn build(options: &OpenOptions, stores: &Stores) -> Result<SessionContext> {
@@ -38,5 +39,6 @@ pub fn build(options: &OpenOptions, stores: &Stores) -> Result<SessionContext> {
         .build();
     let context = SessionContext::new_with_state(state);
     portolan_udfs::register_functions(&context);
+    files::enable(&context, stores);
     Ok(context)
 }
