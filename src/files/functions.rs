@@ -284,7 +284,7 @@ mod tests {
         );
         assert_eq!(
             rewritten("COPY (SELECT (SELECT count(*) FROM read_npy('x'))) TO 'y.csv'").unwrap(),
-            r#"COPY (SELECT (SELECT count(*) FROM "read_npy('x')" AS read_npy)) TO 'y.csv'"#
+            r#"COPY (SELECT (SELECT count(*) FROM "read_npy('x')" AS read_npy)) TO y.csv"#
         );
         let other = "SELECT * FROM generate_series(1, 2)";
         assert_eq!(rewritten(other).unwrap(), other);
