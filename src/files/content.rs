@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::error::Result as DfResult;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -246,9 +246,7 @@ impl Work {
 pub fn about(name: &str) -> (Field, Need) {
     let data_type = match name {
         "size" => DataType::Int64,
-        "modified" => {
-            DataType::Timestamp(datafusion::arrow::datatypes::TimeUnit::Microsecond, None)
-        }
+        "modified" => DataType::Timestamp(TimeUnit::Microsecond, None),
         _ => DataType::Utf8,
     };
     (Field::new(name, data_type, false), Need::Nothing)

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use datafusion::common::parsers::CompressionTypeVariant;
 use datafusion::config::{CsvOptions, JsonOptions};
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::file_format::arrow::ArrowFormat;
@@ -9,13 +11,19 @@ use datafusion::datasource::file_format::csv::CsvFormat;
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 use datafusion::datasource::file_format::json::JsonFormat;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
-use object_store_datafusion::{GetOptions, GetRange};
+use datafusion::error::DataFusionError;
+use object_store_datafusion::memory::InMemory;
+use object_store_datafusion::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt};
 
 use super::listing::Listing;
 use crate::error::{Error, Result};
 
 /// How many bytes of a file tell whether its JSON is a list.
 const SNIFFED: u64 = 64 * 1024;
+/// How many bytes of a remote file of JSON lines tell the types.
+const SAMPLED: u64 = 1 << 20;
+/// How many remote files tell the types.
+const SAMPLED_FILES: usize = 16;
 
 /// What is in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,8 +139,6 @@ pub struct CsvChoices {
     pub escape: Option<u8>,
     /// Before lines that are left out.
     pub comment: Option<u8>,
-    /// What stands for NULL.
-    pub null: Option<String>,
     /// How many lines are looked at to find the types.
     pub sample: Option<usize>,
     /// Whether lines may be short of values.
@@ -148,7 +154,6 @@ pub fn csv(kind: &FileKind, choices: CsvChoices) -> Arc<dyn FileFormat> {
         .with_delimiter(choices.delimiter.unwrap_or(usual))
         .with_escape(choices.escape)
         .with_comment(choices.comment)
-        .with_null_regex(choices.null.map(|null| format!("^{}$", escape_regex(&null))))
         .with_truncated_rows(choices.short_rows.unwrap_or(false))
         // Reviews and articles have line ends within quotes; cutting a file at any line end would tear
         // them apart.
@@ -161,16 +166,6 @@ pub fn csv(kind: &FileKind, choices: CsvChoices) -> Arc<dyn FileFormat> {
         format = format.with_schema_infer_max_rec(sample);
     }
     Arc::new(format)
-}
-
-fn escape_regex(text: &str) -> String {
-    text.chars().fold(String::new(), |mut escaped, character| {
-        if !character.is_alphanumeric() && !character.is_whitespace() {
-            escaped.push('\\');
-        }
-        escaped.push(character);
-        escaped
-    })
 }
 
 /// DataFusion's reader of JSON; `lines` says whether there is one value a line, else the first file
@@ -196,16 +191,48 @@ pub async fn json(
     Ok(Arc::new(format))
 }
 
+/// The beginnings of a few files in memory. DataFusion would fetch whole files from a remote store to
+/// find the types of JSON lines.
+pub async fn sample(
+    format: &dyn FileFormat,
+    listing: &Listing,
+    files: &[ObjectMeta],
+) -> Result<Option<(Arc<dyn ObjectStore>, Vec<ObjectMeta>)>> {
+    let is_lines = format.downcast_ref::<JsonFormat>().is_some_and(|json| {
+        json.is_newline_delimited()
+            && json.options().compression == CompressionTypeVariant::UNCOMPRESSED
+    });
+    let is_large = files.iter().any(|file| file.size > SAMPLED);
+    if !is_lines || !is_large || listing.root.as_str().starts_with("file:") {
+        return Ok(None);
+    }
+    let store = InMemory::new();
+    let mut sample = Vec::new();
+    for file in files.iter().take(SAMPLED_FILES) {
+        let head = head(listing, file, SAMPLED).await?;
+        let whole_lines = match head.iter().rposition(|byte| *byte == b'\n') {
+            Some(end) if file.size > SAMPLED => head.slice(..=end),
+            _ => head,
+        };
+        let size = whole_lines.len() as u64;
+        store.put(&file.location, whole_lines.into()).await.map_err(DataFusionError::from)?;
+        sample.push(ObjectMeta { size, ..file.clone() });
+    }
+    Ok(Some((Arc::new(store), sample)))
+}
+
+async fn head(listing: &Listing, file: &ObjectMeta, length: u64) -> Result<Bytes> {
+    let range = Some(GetRange::Bounded(0..length.min(file.size)));
+    let options = GetOptions { range, ..GetOptions::default() };
+    let name = listing.display(&file.location);
+    let failed = |error| Error::Invalid(format!("cannot read '{name}': {error}"));
+    let got = listing.store.get_opts(&file.location, options).await.map_err(failed)?;
+    got.bytes().await.map_err(failed)
+}
+
 async fn begins_with_a_list(kind: &FileKind, listing: &Listing) -> Result<bool> {
     let Some(file) = listing.files.iter().find(|file| file.size > 0) else { return Ok(false) };
-    let range = Some(GetRange::Bounded(0..SNIFFED.min(file.size)));
-    let options = GetOptions { range, ..GetOptions::default() };
-    let failed = |error: &dyn std::fmt::Display| {
-        Error::Invalid(format!("cannot read '{}': {error}", listing.display(&file.location)))
-    };
-    let got =
-        listing.store.get_opts(&file.location, options).await.map_err(|error| failed(&error))?;
-    let head = got.bytes().await.map_err(|error| failed(&error))?;
+    let head = head(listing, file, SNIFFED).await?;
     let mut unpacked = kind.compression.convert_read(std::io::Cursor::new(head))?;
     let mut byte = [0u8];
     loop {
@@ -213,7 +240,10 @@ async fn begins_with_a_list(kind: &FileKind, listing: &Listing) -> Result<bool> 
             Ok(0) => return Ok(false),
             Ok(_) if byte[0].is_ascii_whitespace() => {}
             Ok(_) => return Ok(byte[0] == b'['),
-            Err(error) => return Err(failed(&error)),
+            Err(error) => {
+                let name = listing.display(&file.location);
+                return Err(Error::Invalid(format!("cannot read '{name}': {error}")));
+            }
         }
     }
 }

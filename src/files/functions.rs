@@ -37,7 +37,6 @@ static READ_CSV: Signature = Signature {
         "quote",
         "escape",
         "comment",
-        "nullstr",
         "sample_size",
         "null_padding",
         "compression",
@@ -56,11 +55,6 @@ static READ_NPY: Signature = Signature { function: "read_npy", required: &["path
 
 static FUNCTIONS: &[&Signature] =
     &[&READ_PARQUET, &READ_CSV, &READ_JSON, &READ_IMAGES, &READ_TEXT, &READ_NPY];
-
-/// The names of the functions, for completion and nearest names.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    FUNCTIONS.iter().map(|signature| signature.function)
-}
 
 /// Rewrites every call of these functions in a statement.
 pub fn rewrite(statement: &mut Statement) -> Result<()> {
@@ -254,7 +248,6 @@ fn csv_choices(arguments: &Arguments) -> Result<CsvChoices> {
         quote: arguments.byte("quote")?,
         escape: arguments.byte("escape")?,
         comment: arguments.byte("comment")?,
-        null: arguments.text("nullstr")?,
         sample: sample(arguments)?,
         short_rows: arguments.flag("null_padding")?,
     })

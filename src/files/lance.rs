@@ -19,7 +19,7 @@ use crate::session::Stores;
 pub async fn open_lance(stores: &Stores, location: &str) -> Result<Arc<dyn TableProvider>> {
     let located = stores.open(location)?;
     let dataset = DatasetBuilder::from_uri(located.url.as_str())
-        .with_storage_options(stores.lance_options(&located.url))
+        .with_store_params(stores.lance_params(&located.url))
         .load()
         .await
         .map_err(|error| match error {

@@ -75,7 +75,6 @@ fn is_location(name: &str) -> bool {
         || FileKind::of(name).is_some()
         || is_lance(name)
         || (path.extension().is_some() && path.exists())
-        || path.is_dir()
 }
 
 fn is_lance(location: &str) -> bool {

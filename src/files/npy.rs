@@ -10,6 +10,7 @@ use datafusion::arrow::array::{
     Int32Array, Int64Array, RecordBatch, RecordBatchOptions, UInt8Array, UInt16Array, UInt32Array,
     UInt64Array,
 };
+use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{
     ArrowPrimitiveType, DataType, Field, Float16Type, Schema, SchemaRef,
 };
@@ -220,7 +221,7 @@ impl Layout {
     fn column(&self, bytes: &[u8]) -> Result<ArrayRef> {
         let numbers = self.number.array(bytes);
         let Some(width) = self.width else { return Ok(numbers) };
-        let floats = datafusion::arrow::compute::cast(&numbers, &DataType::Float32)?;
+        let floats = cast(&numbers, &DataType::Float32)?;
         let item = Arc::new(Field::new_list_field(DataType::Float32, true));
         Ok(Arc::new(FixedSizeListArray::try_new(item, width, floats, None)?))
     }

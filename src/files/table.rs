@@ -22,6 +22,7 @@ use datafusion::physical_plan::empty::EmptyExec;
 use futures::{StreamExt, TryStreamExt};
 use object_store_datafusion::ObjectStore;
 
+use super::format;
 use super::listing::{self, Listing};
 use crate::error::{Error, Result};
 
@@ -46,10 +47,14 @@ impl FilesTable {
         format: Arc<dyn FileFormat>,
     ) -> Result<Self> {
         let filled: Vec<_> = listing.files.iter().filter(|file| file.size > 0).cloned().collect();
-        let file_schema =
-            format.infer_schema(state, &listing.store, &filled).await.map_err(|error| {
-                Error::Invalid(format!("cannot read '{}': {error}", listing.location))
-            })?;
+        let sample = format::sample(format.as_ref(), &listing, &filled).await?;
+        let (store, sampled) = match &sample {
+            Some((store, files)) => (store, files),
+            None => (&listing.store, &filled),
+        };
+        let file_schema = format.infer_schema(state, store, sampled).await.map_err(|error| {
+            Error::Invalid(format!("cannot read '{}': {error}", listing.location))
+        })?;
         // A column of the files wins over a folder of the same name.
         let columns: Vec<_> = listing
             .partition_columns()

@@ -80,7 +80,7 @@ async fn images_tell_their_size_format_and_date() {
         ]
     );
     assert_eq!(
-        folder.rows("SELECT octet_length(bytes) FROM read_images('@**/one.*')").await,
+        folder.rows("SELECT length(encode(bytes, 'hex')) / 2 FROM read_images('@**/one.*')").await,
         [png(1, 1).len().to_string()]
     );
     assert_eq!(folder.rows("SELECT count(*) FROM read_images('@**/*.jpg')").await, ["2"]);

@@ -165,6 +165,19 @@ async fn files_of_a_web_server() {
 }
 
 #[tokio::test]
+async fn the_types_of_long_json_are_found_in_its_beginning() {
+    let lines =
+        (0..60_000).map(|n| format!("{{\"n\": {n}, \"text\": \"a line of some length\"}}\n"));
+    let whole: String = lines.collect();
+    let length = whole.len();
+    let server = WebServer::files(vec![("/x.jsonl", whole.into_bytes())]);
+    assert!(length > 2 << 20);
+    let db = Database::in_memory().await.unwrap();
+    let sql = format!("SELECT count(*), max(n) FROM '{}/x.jsonl'", server.url);
+    assert_eq!(rows(&db, &sql).await, ["60000|59999"]);
+}
+
+#[tokio::test]
 async fn a_bearer_token_goes_where_its_scope_is() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let log = seen.clone();
