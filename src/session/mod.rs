@@ -20,6 +20,7 @@ pub use stores::Stores;
 use crate::catalog::Catalog;
 use crate::database::OpenOptions;
 use crate::error::Result;
+use crate::files;
 use crate::tables::{MAIN_SCHEMA, Storage};
 use vector_casts::VectorCasts;
 use vector_types::VectorTypes;
@@ -78,5 +79,6 @@ fn build(options: &OpenOptions, stores: &Stores) -> Result<SessionContext> {
     let state = state.with_analyzer_rules(rules).build();
     let context = SessionContext::new_with_state(state);
     portolan_udfs::register_functions(&context);
+    files::enable(&context, stores);
     Ok(context)
 }

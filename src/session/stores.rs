@@ -3,6 +3,7 @@
 mod bridge;
 pub mod location;
 mod options;
+mod redacted;
 mod remote;
 
 use std::collections::HashMap;
@@ -28,6 +29,7 @@ use url::Url;
 
 use self::bridge::Bridge;
 use self::location::Scheme;
+use self::redacted::Redactor;
 use self::remote::Remote;
 use super::secrets::{Secret, Secrets};
 use crate::error::{Error, Result};
@@ -40,6 +42,8 @@ pub struct Stores {
 
 struct Shared {
     secrets: Secrets,
+    /// One for all, because Lance takes stores of another wrapper for other stores.
+    redactor: Arc<Redactor>,
     lance: Arc<LanceRegistry>,
     connections: Mutex<Vec<Connection>>,
     /// By authority: `memory://a/` and `memory://b/` are two places.
@@ -77,6 +81,7 @@ impl Stores {
     pub fn new(secrets: Secrets) -> Self {
         Self {
             shared: Arc::new(Shared {
+                redactor: Arc::new(Redactor::new(secrets.clone())),
                 secrets,
                 lance: Arc::default(),
                 connections: Mutex::default(),
@@ -102,9 +107,24 @@ impl Stores {
         storage_options(url, self.secret_for(url).as_deref())
     }
 
-    /// [`Stores::lance_options`] in Lance's whole form.
+    /// [`Stores::lance_options`] in Lance's whole form, which also keeps credentials out of Lance's
+    /// errors.
     pub fn lance_params(&self, url: &Url) -> ObjectStoreParams {
-        lance_params(url, self.secret_for(url).as_deref())
+        self.params(url, self.secret_for(url).as_deref())
+    }
+
+    fn params(&self, url: &Url, secret: Option<&Secret>) -> ObjectStoreParams {
+        let options = storage_options(url, secret);
+        ObjectStoreParams {
+            // Said apart, or a session token of the environment would join the secret's key.
+            #[cfg(feature = "aws")]
+            aws_credentials: secret.and_then(aws_credentials),
+            object_store_wrapper: Some(self.shared.redactor.clone()),
+            storage_options_accessor: Some(Arc::new(StorageOptionsAccessor::with_static_options(
+                options,
+            ))),
+            ..ObjectStoreParams::default()
+        }
     }
 
     /// Lance's side of the stores: a Lance session over it shares their connections.
@@ -167,7 +187,7 @@ impl Stores {
         slot.get_or_try_init(|| self.open_remote(root, secret)).await.cloned().map_err(|error| {
             object_store::Error::Generic {
                 store: "remote",
-                source: format!("cannot open {root}: {error}").into(),
+                source: self.secrets().redact(&format!("cannot open {root}: {error}")).into(),
             }
         })
     }
@@ -179,9 +199,9 @@ impl Stores {
     ) -> Result<Arc<dyn ObjectStore>> {
         if Scheme::of(root)? == Scheme::Http {
             let token = secret.and_then(|secret| secret.get("bearer_token").map(str::to_string));
-            return Ok(Arc::new(web_server(root, token)?));
+            return Ok(self.shared.redactor.store(Arc::new(web_server(root, token)?)));
         }
-        let params = lance_params(root, secret.as_deref());
+        let params = self.params(root, secret.as_deref());
         if Scheme::of(root)? == Scheme::Azure && root.username().is_empty() {
             let named = params
                 .storage_options()
@@ -205,19 +225,6 @@ fn storage_options(url: &Url, secret: Option<&Secret>) -> HashMap<String, String
             options::storage_options(url, scheme, secret, |name| std::env::var(name).ok())
         }
         Err(_) => HashMap::new(),
-    }
-}
-
-fn lance_params(url: &Url, secret: Option<&Secret>) -> ObjectStoreParams {
-    let options = storage_options(url, secret);
-    ObjectStoreParams {
-        // Said apart, or a session token of the environment would join the secret's key.
-        #[cfg(feature = "aws")]
-        aws_credentials: secret.and_then(aws_credentials),
-        storage_options_accessor: Some(Arc::new(StorageOptionsAccessor::with_static_options(
-            options,
-        ))),
-        ..ObjectStoreParams::default()
     }
 }
 

@@ -18,8 +18,8 @@ use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::result::ResultSet;
 use crate::statements::names::quoted;
-use crate::statements::{backfill, columns, create_table, names};
 use crate::statements::text::sql_text;
+use crate::statements::{backfill, columns, create_table, names};
 use crate::tables::{ColumnRole, Definition, TableName, retrying};
 
 const TAG: &str = "ALTER TABLE";

@@ -29,8 +29,8 @@ use crate::error::{Error, Result};
 use crate::result::ResultSet;
 use crate::statements::alter_table::add_nulls;
 use crate::statements::names::quoted;
-use crate::statements::{create_table, names};
 use crate::statements::text::sql_text;
+use crate::statements::{create_table, names};
 use crate::tables::{ColumnRole, Definition, TableName, properties, retrying};
 
 const TAG: &str = "ALTER TABLE";

@@ -178,7 +178,9 @@ fn declared(name: &str, column: &ColumnDef, planned: &DataType) -> Result<(Field
         match &option.option {
             ColumnOption::Null => nullable = true,
             ColumnOption::NotNull | ColumnOption::PrimaryKey(_) => nullable = false,
-            ColumnOption::Default(_) | ColumnOption::Generated { .. } if role != ColumnRole::Plain => {
+            ColumnOption::Default(_) | ColumnOption::Generated { .. }
+                if role != ColumnRole::Plain =>
+            {
                 return Err(Error::sql(format!(
                     "column '{name}' is given values in two ways; use one DEFAULT or GENERATED ALWAYS AS"
                 )));

@@ -11,8 +11,8 @@ use datafusion::prelude::Expr;
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::{
-    self, CastKind, ConflictTarget, Expr as SqlExpr, Ident, Insert, OnConflictAction, OnInsert, Query,
-    SetExpr, Statement as Sql, TableObject, visit_expressions, visit_expressions_mut,
+    self, CastKind, ConflictTarget, Expr as SqlExpr, Ident, Insert, OnConflictAction, OnInsert,
+    Query, SetExpr, Statement as Sql, TableObject, visit_expressions, visit_expressions_mut,
 };
 
 use crate::catalog::Relation;

@@ -95,7 +95,10 @@ async fn once(
         db,
         &table,
         alias,
-        &format!("(SELECT *, TRUE AS \"__source\" FROM {}) AS {source_alias}", sql_text(&merge.source)),
+        &format!(
+            "(SELECT *, TRUE AS \"__source\" FROM {}) AS {source_alias}",
+            sql_text(&merge.source)
+        ),
         &source_alias,
         &sql_text(merge.on.as_ref()),
         &clauses,

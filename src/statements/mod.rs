@@ -13,9 +13,11 @@ mod insert;
 mod locate;
 mod maintenance;
 mod merge;
+pub mod named_arguments;
 mod names;
 mod parse;
 mod schemas;
+mod secret;
 mod settings;
 mod show;
 pub mod split;
@@ -30,6 +32,7 @@ use datafusion::sql::sqlparser::ast::{ObjectType, Set, Statement as Sql};
 
 use crate::database::Database;
 use crate::error::{Error, Location, Result};
+use crate::files;
 use crate::result::ResultSet;
 use futures::FutureExt;
 pub use parse::Retain;
@@ -59,8 +62,17 @@ pub(crate) fn parse(db: &Database, text: &str) -> Result<Vec<Statement>> {
         .into_iter()
         .map(|piece| {
             let start = locate::start_of(text, piece.offset);
-            let kind = parse::parse(&piece, options.dialect, options.recursion_limit)
+            if let Some(secret) = secret::parse(piece.text) {
+                // The text is shown in histories and messages; the secret stays out of it.
+                let text = secret::shown(piece.text);
+                return Ok(Statement { text, start, kind: Kind::Secret(secret?) });
+            }
+            let mut kind = parse::parse(&piece, options.dialect, options.recursion_limit)
                 .map_err(|error| locate::in_text(error, piece.text, start))?;
+            if let Kind::Sql(parsed) = &mut kind {
+                files::functions::rewrite(parsed)
+                    .map_err(|error| locate::in_text(error, piece.text, start))?;
+            }
             Ok(Statement { text: piece.text.to_string(), start, kind })
         })
         .collect()
@@ -85,6 +97,7 @@ async fn dispatch(db: &Database, statement: &Statement) -> Result<ResultSet> {
             }
             return run_own(db, own, text).await;
         }
+        Kind::Secret(secret) => return secret::run(db, secret).boxed().await,
         Kind::Sql(parsed) => match parsed.as_ref() {
             Parsed::Statement(sql) => sql.as_ref(),
             Parsed::Explain(inner) => return explain::run(db, inner).boxed().await,
@@ -133,7 +146,7 @@ async fn dispatch(db: &Database, statement: &Statement) -> Result<ResultSet> {
     match (handled, &statement.kind) {
         (Some(result), _) => Ok(result),
         (None, Kind::Sql(parsed)) => engine(db, parsed).await,
-        (None, Kind::Own(_)) => Err(Error::Unsupported(format!("'{text}' is not supported"))),
+        (None, _) => Err(Error::Unsupported(format!("'{text}' is not supported"))),
     }
 }
 

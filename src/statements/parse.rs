@@ -12,6 +12,7 @@ use datafusion::sql::sqlparser::tokenizer::{
 
 use crate::catalog::MARK;
 use crate::error::{Error, Location, Result};
+use crate::statements::secret::SecretStatement;
 use crate::statements::split::Piece;
 
 /// A statement that only we have.
@@ -70,6 +71,8 @@ pub enum VersionSpec {
 pub enum Kind {
     /// One of ours.
     Own(Own),
+    /// One about secrets.
+    Secret(SecretStatement),
     /// One that DataFusion's parser knows.
     Sql(Box<Parsed>),
 }
@@ -336,7 +339,7 @@ mod tests {
     fn own(text: &str) -> Own {
         match parsed(text) {
             Kind::Own(own) => own,
-            Kind::Sql(other) => panic!("not ours: {other}"),
+            other => panic!("not ours: {other:?}"),
         }
     }
 
@@ -372,7 +375,7 @@ mod tests {
         ] {
             match parsed(text) {
                 Kind::Sql(statement) => assert_eq!(statement.to_string(), expected),
-                Kind::Own(other) => panic!("{other:?}"),
+                other => panic!("{other:?}"),
             }
         }
     }

@@ -13,9 +13,8 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload,
-    ObjectMeta, ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
-    Result,
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
 };
 use url::Url;
 
@@ -40,7 +39,7 @@ impl Remote {
     }
 
     async fn at(&self, path: &Path) -> Result<Arc<dyn ObjectStore>> {
-        self.stores.connect(&self.root, path).await.map_err(|error| self.redacted(error))
+        self.stores.connect(&self.root, path).await
     }
 
     async fn call<T, F>(
@@ -52,7 +51,7 @@ impl Remote {
         F: Future<Output = Result<T>>,
     {
         let store = self.at(path).await?;
-        request(store).await.map_err(|error| self.redacted(error))
+        request(store).await
     }
 
     fn stream<T: Send + 'static>(
@@ -61,82 +60,38 @@ impl Remote {
         request: impl FnOnce(Arc<dyn ObjectStore>) -> BoxStream<'static, Result<T>> + Send + 'static,
     ) -> BoxStream<'static, Result<T>> {
         let this = self.clone();
-        let opened = {
-            let this = this.clone();
-            async move { this.at(&path).await.map(request) }
-        };
-        futures::stream::once(opened)
-            .try_flatten()
-            .map_err(move |error| this.redacted(error))
-            .boxed()
+        let opened = async move { this.at(&path).await.map(request) };
+        futures::stream::once(opened).try_flatten().boxed()
     }
 
     async fn delete_all(self, locations: Vec<Result<Path>>) -> Vec<Result<Path>> {
         let mut results = Vec::with_capacity(locations.len());
-        let mut open: Option<(Arc<dyn ObjectStore>, Vec<Result<Path>>)> = None;
+        let mut runs: Vec<DeleteRun> = Vec::new();
         for location in locations {
-            let path = match location {
-                Ok(path) => path,
-                Err(error) => {
-                    results.push(Err(error));
-                    continue;
-                }
+            let opened = match location {
+                Ok(path) => self.at(&path).await.map(|store| (store, path)),
+                Err(error) => Err(error),
             };
-            let store = match self.at(&path).await {
-                Ok(store) => store,
-                Err(error) => {
-                    results.push(Err(error));
-                    continue;
+            match (opened, runs.last_mut()) {
+                (Err(error), _) => results.push(Err(error)),
+                (Ok((store, path)), Some(run)) if Arc::ptr_eq(&run.store, &store) => {
+                    run.paths.push(Ok(path));
                 }
-            };
-            match &mut open {
-                Some((current, batch)) if Arc::ptr_eq(current, &store) => batch.push(Ok(path)),
-                _ => {
-                    if let Some((previous, batch)) = open.replace((store, vec![Ok(path)])) {
-                        results.extend(delete_batch(previous, batch).await);
-                    }
-                }
+                (Ok((store, path)), _) => runs.push(DeleteRun { store, paths: vec![Ok(path)] }),
             }
         }
-        if let Some((store, batch)) = open {
-            results.extend(delete_batch(store, batch).await);
+        for run in runs {
+            let paths = futures::stream::iter(run.paths).boxed();
+            results.extend(run.store.delete_stream(paths).collect::<Vec<_>>().await);
         }
         results
     }
-
-    /// The same error without credentials: servers quote requests in their answers.
-    fn redacted(&self, error: Error) -> Error {
-        let hide = |source: Box<dyn std::error::Error + Send + Sync>| {
-            let text = source.to_string();
-            let redacted = self.stores.secrets().redact(&text);
-            if redacted == text { source } else { redacted.into_owned().into() }
-        };
-        match error {
-            Error::Generic { store, source } => Error::Generic { store, source: hide(source) },
-            Error::NotFound { path, source } => Error::NotFound { path, source: hide(source) },
-            Error::NotSupported { source } => Error::NotSupported { source: hide(source) },
-            Error::AlreadyExists { path, source } => {
-                Error::AlreadyExists { path, source: hide(source) }
-            }
-            Error::Precondition { path, source } => {
-                Error::Precondition { path, source: hide(source) }
-            }
-            Error::NotModified { path, source } => {
-                Error::NotModified { path, source: hide(source) }
-            }
-            Error::PermissionDenied { path, source } => {
-                Error::PermissionDenied { path, source: hide(source) }
-            }
-            Error::Unauthenticated { path, source } => {
-                Error::Unauthenticated { path, source: hide(source) }
-            }
-            other => other,
-        }
-    }
 }
 
-async fn delete_batch(store: Arc<dyn ObjectStore>, batch: Vec<Result<Path>>) -> Vec<Result<Path>> {
-    store.delete_stream(futures::stream::iter(batch).boxed()).collect().await
+/// Objects in a row that one store deletes.
+struct DeleteRun {
+    store: Arc<dyn ObjectStore>,
+    paths: Vec<Result<Path>>,
 }
 
 impl fmt::Display for Remote {
@@ -167,15 +122,7 @@ impl ObjectStore for Remote {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        let request =
-            |store: Arc<dyn ObjectStore>| async move { store.get_opts(location, options).await };
-        let mut result = self.call(location, request).await?;
-        if let GetResultPayload::Stream(stream) = result.payload {
-            let this = self.clone();
-            let stream = stream.map_err(move |error| this.redacted(error)).boxed();
-            result.payload = GetResultPayload::Stream(stream);
-        }
-        Ok(result)
+        self.call(location, |store| async move { store.get_opts(location, options).await }).await
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
@@ -187,12 +134,10 @@ impl ObjectStore for Remote {
         locations: BoxStream<'static, Result<Path>>,
     ) -> BoxStream<'static, Result<Path>> {
         let this = self.clone();
-        let redacting = self.clone();
         locations
             .ready_chunks(DELETE_AT_ONCE)
             .then(move |chunk| this.clone().delete_all(chunk))
             .flat_map(futures::stream::iter)
-            .map_err(move |error| redacting.redacted(error))
             .boxed()
     }
 
