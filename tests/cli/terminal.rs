@@ -52,7 +52,12 @@ impl Terminal {
 
     /// Types text.
     fn text(&self, text: &str) {
-        self.tmux(&["send-keys", "-l", "--", text]);
+        // A semicolon at the end would end tmux's own command.
+        let text = match text.strip_suffix(';') {
+            Some(rest) => format!("{rest}\\;"),
+            None => text.to_string(),
+        };
+        self.tmux(&["send-keys", "-l", "--", &text]);
     }
 
     /// Presses a key that has a name.
