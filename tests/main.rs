@@ -4,5 +4,6 @@ mod cli;
 mod compat;
 mod crash;
 mod property;
+mod skipped;
 mod slt;
 mod stores;
