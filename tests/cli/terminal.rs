@@ -130,7 +130,7 @@ fn a_statement_may_take_several_lines() {
 fn tab_completes() {
     let Some(terminal) = Terminal::start("tab") else { return };
     terminal.line("create view harbours as select 7 as depth_in_metres;");
-    terminal.wait_for("portolan> \n");
+    terminal.wait_for("portolan>\n");
     terminal.clear();
     terminal.text("sel");
     terminal.key("Tab");
