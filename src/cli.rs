@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::repl::{self, Format, Shell, ShellOptions, Stop};
 use crate::{OpenOptions, parse_bytes};
@@ -74,26 +74,30 @@ pub fn run() -> ExitCode {
     };
     let sources = sources(&args, &matches);
     quiet_panics();
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_stack_size(WORKER_STACK)
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            return failed(&format!("the threads of the engine cannot be started: {error}"));
-        }
+    let (engine, watcher) = match runtimes() {
+        Ok(runtimes) => runtimes,
+        Err(error) => return failed(&format!("the engine's threads cannot be started: {error}")),
     };
-    let code = match sources {
-        Some(sources) => run_sources(&runtime, &args, sources),
-        None => match runtime.block_on(Shell::open(shell_options(&args, true))) {
-            Ok(shell) => repl::interact(&runtime, shell),
-            Err(message) => failed(&message),
+    let options = shell_options(&args, sources.is_none());
+    let code = match watcher.block_on(Shell::open(engine.handle(), options)) {
+        Ok(shell) => match sources {
+            Some(sources) => run_sources(&watcher, shell, sources),
+            None => repl::interact(&watcher, shell),
         },
+        Err(message) => failed(&message),
     };
     // A statement that was stopped may still hold a thread: do not wait for it.
-    runtime.shutdown_background();
+    engine.shutdown_background();
     code
+}
+
+/// The threads that statements run on, and the one that watches them. They are apart because a
+/// statement that computes without a pause would keep the others' clocks and signals waiting.
+fn runtimes() -> io::Result<(Runtime, Runtime)> {
+    let engine =
+        Builder::new_multi_thread().enable_all().thread_stack_size(WORKER_STACK).build()?;
+    let watcher = Builder::new_current_thread().enable_all().build()?;
+    Ok((engine, watcher))
 }
 
 /// What to run, in the order of the command line; `None` is an interactive session.
@@ -127,17 +131,13 @@ fn shell_options(args: &Args, interactive: bool) -> ShellOptions {
     }
 }
 
-fn run_sources(runtime: &Runtime, args: &Args, sources: Vec<Source>) -> ExitCode {
-    let mut shell = match runtime.block_on(Shell::open(shell_options(args, false))) {
-        Ok(shell) => shell,
-        Err(message) => return failed(&message),
-    };
+fn run_sources(watcher: &Runtime, mut shell: Shell, sources: Vec<Source>) -> ExitCode {
     for source in sources {
         let (name, text) = match read(source) {
             Ok(read) => read,
             Err(message) => return failed(&message),
         };
-        match runtime.block_on(shell.run_script(&text, name.as_deref())) {
+        match watcher.block_on(shell.run_script(&text, name.as_deref())) {
             Ok(()) => {}
             Err(Stop::Quit) => break,
             // The reader has seen enough: that is how `| head` ends every pipeline.

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::repl::commands::COMMANDS;
 use crate::repl::format::Format;
 use crate::repl::keywords::{self, in_case_of, is_keyword};
-use crate::repl::lexer::{Kind, Token, is_word, tokens};
+use crate::repl::lexer::{Kind, Token, is_word, tokens, tokens_from};
 use crate::repl::names::{Names, TableNames};
 
 /// Candidates that are offered at most: more than this nobody reads.
@@ -162,14 +162,12 @@ struct Statement<'a> {
 
 impl<'a> Statement<'a> {
     fn around(text: &'a str, cursor: usize) -> Self {
-        let significant = |text| -> Vec<Token<'a>> {
-            tokens(text).into_iter().filter(Token::is_significant).collect()
-        };
-        let mut before = significant(&text[..cursor]);
+        let mut before: Vec<_> =
+            tokens(&text[..cursor]).into_iter().filter(Token::is_significant).collect();
         let start = before.iter().rposition(|token| token.is_symbol(";")).map_or(0, |at| at + 1);
         before.drain(..start);
         let first = before.first().map_or(cursor, |token| token.offset);
-        let mut all = significant(&text[first.min(text.len())..]);
+        let mut all: Vec<_> = tokens_from(text, first).filter(Token::is_significant).collect();
         let end = all.iter().position(|token| token.is_symbol(";")).unwrap_or(all.len());
         all.truncate(end);
         Self { before, all, cursor }
@@ -244,7 +242,8 @@ impl<'a> Statement<'a> {
                 _ => None,
             };
             let is_name = |token: &&Token<'_>| match token.kind {
-                Kind::Word => !is_keyword(token.text),
+                // The word at the cursor is still being typed.
+                Kind::Word => !is_keyword(token.text) && token.end() != self.cursor,
                 kind => kind == Kind::Identifier,
             };
             let alias =
@@ -399,13 +398,7 @@ mod tests {
 
     #[test]
     fn columns_of_the_tables_that_are_named() {
-        assert_eq!(
-            at("select d| from voyages"),
-            [
-                "date", "days", "decimal", "default", "delete", "desc", "describe", "distinct",
-                "do", "double", "drop"
-            ]
-        );
+        assert_eq!(at("select day| from voyages"), ["days"]);
         assert_eq!(at("select | from ports"), ["\"Founded In\"", "id", "name", "ports"]);
         assert_eq!(at("select v.| from voyages as v"), ["days", "id", "port_id"]);
         assert_eq!(at("select * from ports p join voyages v on p.id = v.po|"), ["port_id"]);
@@ -422,7 +415,7 @@ mod tests {
     #[test]
     fn settings_after_set() {
         assert_eq!(at("set portolan.s|"), ["portolan.seed"]);
-        assert_eq!(at("show data|"), ["datafusion.execution.batch_size", "database"]);
+        assert_eq!(at("show data|"), ["database", "datafusion.execution.batch_size"]);
     }
 
     #[test]
@@ -454,6 +447,6 @@ mod tests {
         for text in ["|", "'|", "\"|", ".|", "select .|", "é|", "select \"Fo|", "\\|", "(|"] {
             at(text);
         }
-        assert_eq!(at("select p.\"Fo| from ports p"), ["\"Founded In\""]);
+        assert_eq!(at("select * from ports p where p.\"Fo|"), ["\"Founded In\""]);
     }
 }

@@ -37,7 +37,7 @@ pub use shell::{Shell, ShellOptions, Stop};
 use editor::{LineEditor, Typed};
 
 /// Reads and runs until the user quits.
-pub fn interact(runtime: &Runtime, mut shell: Shell) -> ExitCode {
+pub fn interact(watcher: &Runtime, mut shell: Shell) -> ExitCode {
     let mut editor = match LineEditor::new(shell.names.clone()) {
         Ok(editor) => editor,
         Err(error) => {
@@ -53,7 +53,7 @@ pub fn interact(runtime: &Runtime, mut shell: Shell) -> ExitCode {
     loop {
         let initial = shell.unfinished.take().unwrap_or_default();
         match editor.read(&initial) {
-            Ok(Typed::Text(text)) => match runtime.block_on(shell.run_input(&text)) {
+            Ok(Typed::Text(text)) => match watcher.block_on(shell.run_input(&text)) {
                 Ok(()) | Err(Stop::Failed | Stop::Interrupted) => {}
                 Err(Stop::Quit | Stop::PipeClosed) => break,
             },

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 
 use crate::database::Database;
 
@@ -43,9 +44,9 @@ impl SharedNames {
     }
 
     /// Takes another picture, in the background.
-    pub fn reload(&self, db: &Database) {
+    pub fn reload(&self, engine: &Handle, db: &Database) {
         let (latest, db) = (self.latest.clone(), db.clone());
-        tokio::spawn(async move {
+        engine.spawn(async move {
             let names = load(&db).await;
             *latest.lock() = Arc::new(names);
         });
@@ -53,6 +54,11 @@ impl SharedNames {
 }
 
 async fn load(db: &Database) -> Names {
+    // A query makes the catalog look at the folder again, which reading its lists does not. Names
+    // that cannot be had are no reason to say anything while somebody types.
+    if let Ok(tables) = db.sql("SELECT table_name FROM information_schema.tables").await {
+        let _ = tables.collect().await;
+    }
     let state = db.context().state();
     let options = state.config().options();
     let default_schema = options.catalog.default_schema.clone();

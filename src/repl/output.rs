@@ -102,7 +102,8 @@ impl Output {
 
     /// Whether the other end of standard output is closed: nothing that follows will be read.
     pub fn is_closed(&self) -> bool {
-        matches!(self.target, Target::Stdout) && self.reader_left()
+        let paged = self.pager_opened.load(Ordering::Relaxed);
+        matches!(self.target, Target::Stdout) && self.reader_left() && !paged
     }
 
     /// Whether the reader of the result, a pager or a pipe, has gone away.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use futures::TryStreamExt;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior};
@@ -54,12 +55,12 @@ pub struct Running {
 }
 
 impl Running {
-    /// Runs the statements of a text.
-    pub fn start(db: &Database, sql: &str) -> Self {
+    /// Runs the statements of a text on the engine's threads.
+    pub fn start(engine: &Handle, db: &Database, sql: &str) -> Self {
         let (sender, receiver) = mpsc::channel(1);
         let (db, sql) = (db.clone(), sql.to_string());
         let progress = db.progress().clone();
-        Self::watch(receiver, tokio::spawn(run(db, sql, sender)), progress)
+        Self::watch(receiver, engine.spawn(run(db, sql, sender)), progress)
     }
 
     /// Rows that are already there, as if a statement had given them.

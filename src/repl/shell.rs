@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+
 use crate::database::{Database, OpenOptions};
 use crate::error::Error;
 use crate::repl::commands::{Command, Target};
@@ -53,6 +55,8 @@ pub enum Stop {
 
 /// A session.
 pub struct Shell {
+    /// The threads that statements run on.
+    engine: Handle,
     pub(super) db: Database,
     location: Option<String>,
     open: OpenOptions,
@@ -77,20 +81,21 @@ pub struct Shell {
 
 impl Shell {
     /// Opens the database and the output.
-    pub async fn open(options: ShellOptions) -> Result<Self, String> {
+    pub async fn open(engine: &Handle, options: ShellOptions) -> Result<Self, String> {
         let output = match &options.output {
             Some(path) => Output::whole_file(path).map_err(|error| error.to_string())?,
             None => Output::stdout(),
         };
         let format = options.format.or(output.format()).unwrap_or(Format::Table);
-        let db = open(options.database.as_deref(), &options.open)
+        let db = open(engine, options.database.clone(), options.open.clone())
             .await
             .map_err(|error| error.to_string())?;
         let names = SharedNames::default();
         if options.interactive {
-            names.reload(&db);
+            names.reload(engine, &db);
         }
         Ok(Self {
+            engine: engine.clone(),
             db,
             location: options.database,
             open: options.open,
@@ -125,9 +130,9 @@ impl Shell {
 
     /// Opens another database in this session.
     pub(super) async fn connect(&mut self, location: &str) -> Result<(), Error> {
-        self.db = open(Some(location), &self.open).await?;
+        self.db = open(&self.engine, Some(location.to_string()), self.open.clone()).await?;
         self.location = Some(location.to_string());
-        self.names.reload(&self.db);
+        self.names.reload(&self.engine, &self.db);
         Ok(())
     }
 
@@ -209,23 +214,23 @@ impl Shell {
     /// Runs a statement and shows its result.
     pub(super) async fn statement(&mut self, statement: &Statement) -> Result<(), Stop> {
         let sql = self.variables.substitute(&statement.text).into_owned();
-        let running = Running::start(&self.db, &sql);
+        let running = Running::start(&self.engine, &self.db, &sql);
         let outcome = self.show(running, None).await;
         // A statement that may have made or dropped something; SELECT, the common one, cannot.
         if self.interactive && !sql.trim_start().to_ascii_lowercase().starts_with("select") {
-            self.names.reload(&self.db);
+            self.names.reload(&self.engine, &self.db);
         }
         outcome.or_else(|stopped| self.explain(stopped, &sql, statement.line))
     }
 
     /// Runs a query of our own and shows its result under a title.
     pub(super) async fn query(&mut self, sql: &str, title: Option<String>) -> Result<(), Stop> {
-        let running = Running::start(&self.db, sql);
+        let running = Running::start(&self.engine, &self.db, sql);
         let outcome = self.show(running, title).await;
         outcome.or_else(|stopped| match stopped {
             // The text is not the user's: a place in it would only puzzle.
-            Stopped::Failed(Error::Sql { message, .. }) => {
-                self.complain(&message);
+            Stopped::Failed(error) if error.location().is_some() => {
+                self.complain(&without_place(&error));
                 Err(Stop::Failed)
             }
             stopped => self.explain(stopped, sql, 1),
@@ -295,13 +300,12 @@ impl Shell {
         let pointed = error
             .location()
             .and_then(|location| caret::point_at(sql, location, first_line, columns));
-        match (error, pointed) {
-            // The place is shown, so the sentence need not say it.
-            (Error::Sql { message, location: Some(location) }, Some(pointed)) => {
-                self.complain_at(&message, Some(first_line + location.line - 1));
+        match (error.location(), pointed) {
+            (Some(location), Some(pointed)) => {
+                self.complain_at(&without_place(&error), Some(first_line + location.line - 1));
                 eprintln!("{pointed}");
             }
-            (error, _) => self.complain_at(&error.to_string(), Some(first_line)),
+            _ => self.complain_at(&error.to_string(), Some(first_line)),
         }
         Err(Stop::Failed)
     }
@@ -391,9 +395,26 @@ impl Shell {
     }
 }
 
-async fn open(location: Option<&str>, options: &OpenOptions) -> Result<Database, Error> {
-    match location {
-        Some(location) => Database::open_with(location, options.clone()).await,
-        None => Database::in_memory_with(options.clone()).await,
-    }
+/// Opens a database on the engine's threads, where its connections will live.
+async fn open(
+    engine: &Handle,
+    location: Option<String>,
+    options: OpenOptions,
+) -> Result<Database, Error> {
+    let opening = engine.spawn(async move {
+        match location {
+            Some(location) => Database::open_with(&location, options).await,
+            None => Database::in_memory_with(options).await,
+        }
+    });
+    opening.await.unwrap_or_else(|error| {
+        Err(Error::Invalid(format!("a bug in portolan kept the database from opening: {error}")))
+    })
+}
+
+/// The sentence of an error whose place is shown beneath it.
+fn without_place(error: &Error) -> String {
+    let message = error.to_string();
+    let place = error.location().map(|place| format!(" (at {place})")).unwrap_or_default();
+    message.strip_suffix(&place).unwrap_or(&message).to_string()
 }

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::skipped::skip;
+
 /// How long anything may take to appear; unoptimised builds on busy machines are slow.
 const PATIENCE: Duration = Duration::from_secs(30);
 const COLUMNS: usize = 100;
@@ -21,7 +23,7 @@ impl Terminal {
     /// Starts a session; `None`, with a word about it, where there is no tmux.
     fn start(name: &str) -> Option<Self> {
         if Command::new("tmux").arg("-V").output().is_err() {
-            println!("skipped: tmux is not installed");
+            skip("tmux is not installed: the line editor is not tested");
             return None;
         }
         let home = tempfile::tempdir().unwrap();
@@ -52,7 +54,12 @@ impl Terminal {
 
     /// Types text.
     fn text(&self, text: &str) {
-        self.tmux(&["send-keys", "-l", "--", text]);
+        // A semicolon at the end would end tmux's own command.
+        let text = match text.strip_suffix(';') {
+            Some(rest) => format!("{rest}\\;"),
+            None => text.to_string(),
+        };
+        self.tmux(&["send-keys", "-l", "--", &text]);
     }
 
     /// Presses a key that has a name.
@@ -125,7 +132,7 @@ fn a_statement_may_take_several_lines() {
 fn tab_completes() {
     let Some(terminal) = Terminal::start("tab") else { return };
     terminal.line("create view harbours as select 7 as depth_in_metres;");
-    terminal.wait_for("portolan> \n");
+    terminal.wait_for("portolan>\n");
     terminal.clear();
     terminal.text("sel");
     terminal.key("Tab");
@@ -238,7 +245,7 @@ fn errors_point_at_their_place() {
 fn tall_results_are_paged() {
     let Some(terminal) = Terminal::start("pager") else { return };
     if Command::new("less").arg("-V").output().is_err() {
-        println!("skipped: less is not installed");
+        skip("less is not installed: the pager is not tested");
         return;
     }
     terminal.line("select value from generate_series(1, 100000);");
