@@ -86,7 +86,7 @@ pub fn parse(piece: &Piece<'_>, dialect: DialectName, recursion_limit: usize) ->
     if let Some(statement) = parse_own(&mut own).map_err(parser)? {
         return Ok(Kind::Own(statement));
     }
-    let tokens = versions_into_names(tokens);
+    let tokens = column_names_into_alias(versions_into_names(tokens));
     let mut rest = DFParserBuilder::new(tokens)
         .with_dialect(dialect.as_ref())
         .with_recursion_limit(recursion_limit)
@@ -323,6 +323,57 @@ fn versions_into_names(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     out
 }
 
+/// `CREATE TABLE t (a, b) AS query` becomes `CREATE TABLE t AS SELECT * FROM (query) AS t (a, b)`:
+/// the parser knows lists of columns only with their types.
+fn column_names_into_alias(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let Some((open, close)) = bare_column_list(&tokens) else { return tokens };
+    let span = tokens[open].span;
+    let plain = |token: Token| TokenWithSpan { token, span };
+    let words = |text: &str| -> Vec<TokenWithSpan> {
+        text.split(' ').map(|word| plain(Token::make_keyword(word))).collect()
+    };
+    let Some(as_) = (close + 1..tokens.len()).find(|&at| word(&tokens[at], "as")) else {
+        return tokens;
+    };
+    let query_end = tokens.iter().rposition(|token| token.token != Token::EOF).unwrap_or(as_) + 1;
+    let mut out = tokens[..open].to_vec();
+    out.extend(words("AS SELECT"));
+    out.push(plain(Token::Mul));
+    out.extend(words("FROM"));
+    out.push(plain(Token::LParen));
+    out.extend_from_slice(&tokens[as_ + 1..query_end]);
+    out.push(plain(Token::RParen));
+    out.extend(words("AS"));
+    out.push(plain(quoted_word("query".to_string())));
+    out.extend_from_slice(&tokens[open..=close]);
+    out
+}
+
+/// Where the parentheses of `CREATE TABLE t (a, b) AS` are.
+fn bare_column_list(tokens: &[TokenWithSpan]) -> Option<(usize, usize)> {
+    let seen: Vec<usize> =
+        (0..tokens.len()).filter(|&at| !matches!(tokens[at].token, Token::Whitespace(_))).collect();
+    let first = *seen.first()?;
+    if !word(&tokens[first], "create") {
+        return None;
+    }
+    let table = seen.iter().take(6).position(|&at| word(&tokens[at], "table"))?;
+    let open = (table..seen.len()).find(|&i| tokens[seen[i]].token == Token::LParen)?;
+    let before_is_name = seen[table + 1..open]
+        .iter()
+        .all(|&at| matches!(tokens[at].token, Token::Word(_) | Token::Period));
+    let close = (open..seen.len()).find(|&i| tokens[seen[i]].token == Token::RParen)?;
+    let inside = &seen[open + 1..close];
+    let alternating = inside.iter().enumerate().all(|(i, &at)| match &tokens[at].token {
+        Token::Word(_) => i % 2 == 0,
+        Token::Comma => i % 2 == 1,
+        _ => false,
+    });
+    let names_only = before_is_name && inside.len() % 2 == 1 && alternating;
+    let then_as = word(&tokens[*seen.get(close + 1)?], "as");
+    (names_only && then_as).then(|| (seen[open], seen[close]))
+}
+
 fn quoted_word(value: String) -> Token {
     Token::Word(Word { value, quote_style: Some('"'), keyword: Keyword::NoKeyword })
 }
@@ -377,6 +428,17 @@ mod tests {
                 Kind::Sql(statement) => assert_eq!(statement.to_string(), expected),
                 other => panic!("{other:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn a_table_of_a_query_can_name_its_columns() {
+        match parsed("CREATE OR REPLACE TABLE s.t (a, \"B\") AS VALUES (1, (2))") {
+            Kind::Sql(statement) => assert_eq!(
+                statement.to_string(),
+                r#"CREATE OR REPLACE TABLE s.t AS SELECT * FROM (VALUES (1, (2))) AS "query" (a, "B")"#
+            ),
+            other => panic!("{other:?}"),
         }
     }
 
