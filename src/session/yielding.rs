@@ -1,0 +1,50 @@
+//! Operators that make many batches of one let go of their thread now and then: otherwise a
+//! stopped statement would keep its threads, and the next one would wait for them.
+
+use std::sync::Arc;
+
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::error::Result;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::coop::CooperativeExec;
+
+/// DataFusion's own rule makes only scans and exchanges yield. These can go on for hours between
+/// two batches of a scan.
+const MULTIPLYING: &[&str] = &[
+    "CrossJoinExec",
+    "HashJoinExec",
+    "NestedLoopJoinExec",
+    "PiecewiseMergeJoin",
+    "SortMergeJoinExec",
+    "UnnestExec",
+];
+
+/// Puts a yielding operator above everything that multiplies rows.
+#[derive(Debug)]
+pub struct YieldingJoins;
+
+impl PhysicalOptimizerRule for YieldingJoins {
+    fn optimize(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        _config: &ConfigOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        plan.transform_up(|plan| {
+            if !MULTIPLYING.contains(&plan.name()) {
+                return Ok(Transformed::no(plan));
+            }
+            Ok(Transformed::yes(Arc::new(CooperativeExec::new(plan))))
+        })
+        .data()
+    }
+
+    fn name(&self) -> &str {
+        "yielding_joins"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
