@@ -278,7 +278,9 @@ impl ObjectStoreRegistry for Stores {
         if let Ok(registered) = self.shared.registered.get_store(url) {
             return Ok(registered);
         }
-        let store = self.store(url).map_err(DataFusionError::from)?;
+        // Statements of DataFusion's own bring URLs as they were written.
+        let url = location::parse(url.as_str()).map_err(DataFusionError::from)?;
+        let store = self.store(&url).map_err(DataFusionError::from)?;
         Ok(Arc::new(Bridge::new(store)))
     }
 }

@@ -162,6 +162,8 @@ async fn files_of_a_web_server() {
     assert!(missing.contains(&format!("there is no file '{url}/data/none.csv'")), "{missing}");
     let glob = error(&db, &format!("SELECT * FROM '{url}/data/*.csv'")).await;
     assert!(glob.contains("a web server does not list its files"), "{glob}");
+    let signed = error(&db, &format!("SELECT * FROM '{url}/data/ports.csv?sig=hunter2'")).await;
+    assert!(signed.contains("without '?'") && !signed.contains("hunter2"), "{signed}");
 }
 
 #[tokio::test]
