@@ -1,1 +1,224 @@
-//! The command: argument parsing, then the REPL or one statement.
+//! The command: argument parsing, then the REPL or statements from the command line, files or
+//! standard input.
+
+use std::fs;
+use std::io::{self, IsTerminal, Read};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
+use tokio::runtime::Runtime;
+
+use crate::repl::{self, Format, Shell, ShellOptions, Stop};
+use crate::{OpenOptions, parse_bytes};
+
+/// DataFusion plans recursively, and unoptimised builds need several times the usual stack for it.
+const WORKER_STACK: usize = 16 << 20;
+
+/// What `main` gives back when Ctrl-C stopped a statement: 128 and the signal's number, as shells do.
+const INTERRUPTED: u8 = 130;
+
+/// An embedded vector database whose interface is SQL.
+///
+/// Without -c, -f or a script on standard input it starts an interactive session.
+#[derive(Debug, Parser)]
+#[command(name = "portolan", version, max_term_width = 100)]
+struct Args {
+    /// Folder or object-store URL of the database; without one it lives in memory
+    #[arg(value_name = "DB")]
+    database: Option<String>,
+
+    /// Run these statements and exit; may be repeated
+    #[arg(short = 'c', long = "command", value_name = "SQL")]
+    commands: Vec<String>,
+
+    /// Run the statements of this file and exit; '-' is standard input; may be repeated
+    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// How results are written; without it by the ending of -o FILE, or as a table
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    format: Option<Format>,
+
+    /// Write results to this file; it appears when all statements have succeeded
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Most memory that queries may hold, as 8GB or 512MB; beyond it they spill to disk or fail
+    #[arg(long, value_name = "SIZE", value_parser = memory_limit)]
+    memory_limit: Option<usize>,
+
+    /// Refuse every statement that would change the database
+    #[arg(long)]
+    read_only: bool,
+}
+
+fn memory_limit(text: &str) -> Result<usize, String> {
+    parse_bytes(text).ok_or_else(|| "a size is written like 512MB or 8GB".to_string())
+}
+
+/// One -c or -f.
+#[derive(Debug)]
+enum Source {
+    Text(String),
+    File(PathBuf),
+    StandardInput,
+}
+
+/// The whole command, from its arguments to its exit code.
+pub fn run() -> ExitCode {
+    let matches = Args::command().get_matches();
+    let args = match Args::from_arg_matches(&matches) {
+        Ok(args) => args,
+        Err(error) => error.exit(),
+    };
+    let sources = sources(&args, &matches);
+    quiet_panics();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(WORKER_STACK)
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return failed(&format!("the threads of the engine cannot be started: {error}"));
+        }
+    };
+    let code = match sources {
+        Some(sources) => run_sources(&runtime, &args, sources),
+        None => match runtime.block_on(Shell::open(shell_options(&args, true))) {
+            Ok(shell) => repl::interact(&runtime, shell),
+            Err(message) => failed(&message),
+        },
+    };
+    // A statement that was stopped may still hold a thread: do not wait for it.
+    runtime.shutdown_background();
+    code
+}
+
+/// What to run, in the order of the command line; `None` is an interactive session.
+fn sources(args: &Args, matches: &ArgMatches) -> Option<Vec<Source>> {
+    let places = |id| matches.indices_of(id).into_iter().flatten();
+    let texts = places("commands").zip(args.commands.iter().cloned().map(Source::Text));
+    let files = places("files").zip(args.files.iter().map(|path| match path.to_str() {
+        Some("-") => Source::StandardInput,
+        _ => Source::File(path.clone()),
+    }));
+    let mut placed: Vec<_> = texts.chain(files).collect();
+    placed.sort_by_key(|(place, _)| *place);
+    if placed.is_empty() {
+        return (!io::stdin().is_terminal()).then(|| vec![Source::StandardInput]);
+    }
+    Some(placed.into_iter().map(|(_, source)| source).collect())
+}
+
+fn shell_options(args: &Args, interactive: bool) -> ShellOptions {
+    let open = OpenOptions {
+        read_only: args.read_only,
+        memory_limit: args.memory_limit,
+        ..OpenOptions::default()
+    };
+    ShellOptions {
+        database: args.database.clone(),
+        open,
+        format: args.format,
+        output: args.output.clone(),
+        interactive,
+    }
+}
+
+fn run_sources(runtime: &Runtime, args: &Args, sources: Vec<Source>) -> ExitCode {
+    let mut shell = match runtime.block_on(Shell::open(shell_options(args, false))) {
+        Ok(shell) => shell,
+        Err(message) => return failed(&message),
+    };
+    for source in sources {
+        let (name, text) = match read(source) {
+            Ok(read) => read,
+            Err(message) => return failed(&message),
+        };
+        match runtime.block_on(shell.run_script(&text, name.as_deref())) {
+            Ok(()) => {}
+            Err(Stop::Quit) => break,
+            // The reader has seen enough: that is how `| head` ends every pipeline.
+            Err(Stop::PipeClosed) => return ExitCode::SUCCESS,
+            Err(Stop::Failed) => return ExitCode::FAILURE,
+            Err(Stop::Interrupted) => return ExitCode::from(INTERRUPTED),
+        }
+    }
+    match shell.close_output() {
+        Ok(()) | Err(Stop::PipeClosed) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// The name to put before errors, and the text.
+fn read(source: Source) -> Result<(Option<String>, String), String> {
+    let (name, bytes) = match source {
+        Source::Text(text) => return Ok((None, text)),
+        Source::File(path) => {
+            let name = path.display().to_string();
+            let bytes =
+                fs::read(&path).map_err(|error| format!("{name} cannot be read: {error}"))?;
+            (name, bytes)
+        }
+        Source::StandardInput => {
+            let mut bytes = Vec::new();
+            io::stdin()
+                .lock()
+                .read_to_end(&mut bytes)
+                .map_err(|error| format!("standard input cannot be read: {error}"))?;
+            ("standard input".to_string(), bytes)
+        }
+    };
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok((Some(name), text)),
+        Err(error) => Err(format!(
+            "{name} is not UTF-8 text: the byte at position {} is not part of any character",
+            error.utf8_error().valid_up_to()
+        )),
+    }
+}
+
+fn failed(message: &str) -> ExitCode {
+    eprintln!("ERROR: {message}");
+    ExitCode::FAILURE
+}
+
+/// A panic inside a statement is reported as that statement's error; its backtrace is for those
+/// who asked for one.
+fn quiet_panics() {
+    if std::env::var_os("RUST_BACKTRACE").is_some() {
+        return;
+    }
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if std::thread::current().name() == Some("main") {
+            default(info);
+        }
+    }));
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn statements_run_in_the_order_of_the_command_line() {
+        let matches =
+            Args::command().get_matches_from(["portolan", "-f", "a", "-c", "b", "db", "-f", "-"]);
+        let args = Args::from_arg_matches(&matches).unwrap();
+        let sources = sources(&args, &matches).unwrap();
+        assert!(
+            matches!(&sources[..], [Source::File(a), Source::Text(b), Source::StandardInput]
+                if a.to_str() == Some("a") && b == "b"),
+            "{sources:?}"
+        );
+    }
+}

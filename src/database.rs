@@ -2,14 +2,20 @@
 
 use std::sync::Arc;
 
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::SessionContext;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
 
-use crate::error::Result;
+use crate::catalog::{Catalog, Pin};
+use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::result::ResultSet;
 use crate::session::{self, Secrets, Stores};
 use crate::statements::{self, Statement};
+use crate::tables::MAIN_SCHEMA;
 
 /// How to open a database.
 #[derive(Debug, Clone)]
@@ -32,6 +38,8 @@ impl Default for OpenOptions {
 #[derive(Clone)]
 pub struct Database {
     context: SessionContext,
+    catalog: Arc<Catalog>,
+    options: Arc<OpenOptions>,
     stores: Stores,
     progress: Progress,
     notices: Arc<Mutex<Vec<String>>>,
@@ -50,19 +58,25 @@ impl Database {
     }
 
     /// [`Database::open`] with options.
-    pub async fn open_with(_location: &str, options: OpenOptions) -> Result<Self> {
-        Self::in_memory_with(options).await
+    pub async fn open_with(location: &str, options: OpenOptions) -> Result<Self> {
+        let stores = Stores::new(Secrets::default());
+        let (context, catalog) = session::open(location, &options, &stores).await?;
+        let db = Self {
+            context,
+            catalog,
+            stores,
+            options: Arc::new(options),
+            progress: Progress::default(),
+            notices: Arc::default(),
+        };
+        db.catalog.set_view_planner(Arc::new(statements::Views::new(&db)));
+        db.catalog.refresh().await?;
+        Ok(db)
     }
 
     /// [`Database::in_memory`] with options.
     pub async fn in_memory_with(options: OpenOptions) -> Result<Self> {
-        let stores = Stores::new(Secrets::default());
-        Ok(Self {
-            context: session::build(&options, &stores)?,
-            stores,
-            progress: Progress::default(),
-            notices: Arc::default(),
-        })
+        Self::open_with(session::IN_MEMORY, options).await
     }
 
     /// Runs one or several statements and gives the last one's result. All but the last are run
@@ -109,5 +123,78 @@ impl Database {
     /// Says something beside the result.
     pub(crate) fn notice(&self, text: impl Into<String>) {
         self.notices.lock().push(text.into());
+    }
+
+    /// The tables.
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// The catalog's name in `catalog.schema.table`.
+    pub(crate) fn catalog_name(&self) -> &str {
+        &self.options.catalog
+    }
+
+    /// A pinned table as SQL text.
+    pub(crate) fn pinned(&self, pin: &Pin) -> String {
+        format!("\"{}\".\"{MAIN_SCHEMA}\".\"{}\"", self.options.catalog, pin.name())
+    }
+
+    /// Refuses what would change a database that was opened read-only.
+    pub(crate) fn check_writable(&self, statement: &str) -> Result<()> {
+        if self.options.read_only {
+            return Err(Error::ReadOnly(statement.to_string()));
+        }
+        Ok(())
+    }
+
+    /// The value of `portolan.name`.
+    pub(crate) fn setting(&self, name: &str) -> Option<String> {
+        let state = self.context.state();
+        let settings = state.config().options().extensions.get::<session::Settings>()?;
+        settings.get(name).map(str::to_string)
+    }
+
+    /// Gives queries from now on a pool of that many bytes.
+    pub(crate) fn set_memory_limit(&self, size: &str) -> Result<()> {
+        let bytes = session::parse_bytes(size).ok_or_else(|| {
+            Error::Invalid(format!(
+                "portolan.memory_limit is a size like '512MB' or '8GB', not '{size}'"
+            ))
+        })?;
+        self.replace_runtime(|runtime| runtime.with_memory_limit(bytes, 1.0))
+    }
+
+    /// Gives queries from now on as much memory as they were given at the start.
+    pub(crate) fn reset_memory_limit(&self) -> Result<()> {
+        let limit = self.options.memory_limit;
+        self.replace_runtime(|mut runtime| {
+            runtime.memory_pool = None;
+            match limit {
+                Some(limit) => runtime.with_memory_limit(limit, 1.0),
+                None => runtime,
+            }
+        })
+    }
+
+    fn replace_runtime(
+        &self,
+        change: impl FnOnce(RuntimeEnvBuilder) -> RuntimeEnvBuilder,
+    ) -> Result<()> {
+        let state = self.context.state_ref();
+        let mut state = state.write();
+        let builder = change(RuntimeEnvBuilder::from_runtime_env(state.runtime_env()));
+        let runtime = Arc::new(builder.build()?);
+        *state = SessionStateBuilder::from(state.clone()).with_runtime_env(runtime).build();
+        Ok(())
+    }
+
+    /// Runs a statement that is part of another one.
+    pub(crate) fn follow_up(&self, text: String) -> BoxFuture<'_, Result<()>> {
+        async move {
+            self.sql(&text).await?.collect().await?;
+            Ok(())
+        }
+        .boxed()
     }
 }

@@ -37,14 +37,16 @@ pub enum Error {
         location: Option<Location>,
     },
     /// A table, view, schema, index, version, … that does not exist.
-    #[error("{kind} '{name}' does not exist{}", hint.as_deref().unwrap_or_default())]
+    #[error("{kind} '{name}' does not exist{hint}{}", at(location))]
     NotFound {
         /// "table", "view", …
         kind: &'static str,
         /// Its name as it was written.
         name: String,
-        /// What else there is, starting with "; ".
-        hint: Option<String>,
+        /// What else there is, starting with "; ", or nothing.
+        hint: String,
+        /// Where in the text.
+        location: Option<Location>,
     },
     /// Something of that name is already there.
     #[error("{kind} '{name}' already exists; {remedy}")]
@@ -91,8 +93,13 @@ pub enum Error {
         known: u64,
     },
     /// From the query engine.
-    #[error("{0}")]
-    DataFusion(Box<DataFusionError>),
+    #[error("{}{}", sentence(source), at(location))]
+    DataFusion {
+        /// The engine's own error.
+        source: Box<DataFusionError>,
+        /// Where in the text, if the planner knows.
+        location: Option<Location>,
+    },
     /// From the table format.
     #[error("{0}")]
     Lance(Box<lance::Error>),
@@ -127,9 +134,35 @@ impl Error {
     /// The place in the text, where known.
     pub fn location(&self) -> Option<Location> {
         match self {
-            Self::Sql { location, .. } => *location,
+            Self::Sql { location, .. }
+            | Self::DataFusion { location, .. }
+            | Self::NotFound { location, .. } => *location,
             _ => None,
         }
+    }
+
+    /// The same error at a place.
+    pub(crate) fn moved_to(mut self, place: Location) -> Self {
+        if let Self::Sql { location, .. }
+        | Self::DataFusion { location, .. }
+        | Self::NotFound { location, .. } = &mut self
+        {
+            *location = Some(place);
+        }
+        self
+    }
+
+    /// A thing that is not there, with what else there is ("; did you mean …").
+    pub(crate) fn not_found(
+        kind: &'static str,
+        name: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self::NotFound { kind, name: name.into(), hint: hint.into(), location: None }
+    }
+
+    fn engine(source: DataFusionError) -> Self {
+        Self::DataFusion { source: Box::new(source), location: None }
     }
 }
 
@@ -141,18 +174,59 @@ impl From<DataFusionError> for Error {
                 Ok(ours) => *ours,
                 Err(inner) => match inner.downcast::<lance::Error>() {
                     Ok(lance) => Self::from(*lance),
-                    Err(inner) => Self::DataFusion(Box::new(DataFusionError::External(inner))),
+                    Err(inner) => Self::engine(DataFusionError::External(inner)),
                 },
             },
-            other => Self::DataFusion(Box::new(other)),
+            // Where it was seen first, not what it is.
+            DataFusionError::Context(_, inner) if is_foreign(&inner) => Self::from(*inner),
+            other => Self::engine(other),
         }
     }
+}
+
+/// Whether an error, under its wrappings, is not the query engine's own.
+fn is_foreign(error: &DataFusionError) -> bool {
+    matches!(error.find_root(), DataFusionError::External(_))
+}
+
+/// DataFusion's error as one sentence: without the names of its layers, and of a sentence that
+/// goes on, the first line.
+fn sentence(error: &DataFusionError) -> String {
+    let text = error.find_root().strip_backtrace();
+    let mut text = text.trim();
+    let layers = [
+        "Error during planning: ",
+        "Execution error: ",
+        "Schema error: ",
+        "SQL error: ",
+        "Arrow error: ",
+        "Invalid argument error: ",
+        "Cast error: ",
+        "Parser error: ",
+        "Compute error: ",
+        "Invalid or Unsupported Configuration: ",
+        "This feature is not implemented: ",
+        "External error: ",
+        "Object Store error: ",
+    ];
+    while let Some(rest) = layers.iter().find_map(|layer| text.strip_prefix(layer)) {
+        text = rest;
+    }
+    if let Some(inner) = text.strip_prefix("ParserError(\"").and_then(|t| t.strip_suffix("\")")) {
+        text = inner;
+    }
+    if let Some(inner) = text.strip_prefix("TokenizerError(\"").and_then(|t| t.strip_suffix("\")"))
+    {
+        text = inner;
+    }
+    let text = text.split(" at Line: ").next().unwrap_or(text);
+    text.replace('\n', " ").replace("\\\"", "\"").trim_end().to_string()
 }
 
 impl From<Error> for DataFusionError {
     fn from(error: Error) -> Self {
         match error {
-            Error::DataFusion(inner) => *inner,
+            Error::DataFusion { source, .. } => *source,
             other => Self::External(Box::new(other)),
         }
     }

@@ -34,3 +34,4 @@ pub use error::{Error, Location, Result};
 pub use portolan_udfs::register_functions;
 pub use progress::{Progress, ProgressSnapshot};
 pub use result::{ResultSet, Tag};
+pub use session::parse_bytes;

@@ -1,5 +1,7 @@
 //! The one integration binary: one link instead of many.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod cli;
 mod compat;
 mod crash;
@@ -7,3 +9,4 @@ mod property;
 mod skipped;
 mod slt;
 mod stores;
+mod writers;

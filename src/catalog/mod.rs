@@ -1,1 +1,326 @@
-//! placeholder
+//! The database folder seen as schemas and tables: what DataFusion's planner asks for names.
+//!
+//! DataFusion asks for lists of names without waiting, but a folder on an object store can only be
+//! listed with waiting. So the lists are kept, refreshed before each statement that may read them;
+//! a single table is always looked up afresh.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
+use datafusion::error::{DataFusionError, Result as DFResult};
+use datafusion::logical_expr::TableType;
+use parking_lot::{Mutex, RwLock};
+
+use crate::error::{Error, Result};
+use crate::tables::{Listing, MAIN_SCHEMA, Storage, Table, TableName};
+
+/// Between a table's name and a version or pin: `t@v3`, `t@pin1`. No table's own name has it.
+pub const MARK: char = '@';
+
+/// Turns the query of a view into a table; the session does it, since only it can plan.
+#[async_trait]
+pub trait ViewPlanner: Send + Sync {
+    /// The view's table.
+    async fn plan_view(&self, name: &TableName, sql: &str) -> Result<Arc<dyn TableProvider>>;
+}
+
+/// The database as a DataFusion catalog.
+pub struct Catalog {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    storage: Arc<Storage>,
+    listings: RwLock<BTreeMap<String, Listing>>,
+    /// Tables of this session only: temporary and external ones, and what programs register.
+    session: RwLock<HashMap<TableName, Arc<dyn TableProvider>>>,
+    /// Versions that a running statement holds on to.
+    pinned: Mutex<HashMap<String, Arc<dyn TableProvider>>>,
+    pins: AtomicU64,
+    views: RwLock<Option<Arc<dyn ViewPlanner>>>,
+}
+
+impl fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Catalog").field("storage", &self.shared.storage).finish_non_exhaustive()
+    }
+}
+
+/// A version of a table that a statement reads under a name of its own, until this is dropped.
+pub struct Pin {
+    shared: Arc<Shared>,
+    name: String,
+}
+
+impl Pin {
+    /// The name that finds it, in the same schema.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        self.shared.pinned.lock().remove(&self.name);
+    }
+}
+
+/// What a name stands for.
+pub enum Relation {
+    /// A table of the database.
+    Table(Table),
+    /// A view of the database.
+    View,
+    /// A table of this session only.
+    Session,
+}
+
+impl Catalog {
+    /// The catalog of a database.
+    pub fn new(storage: Arc<Storage>) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                storage,
+                listings: RwLock::new(BTreeMap::from([(
+                    MAIN_SCHEMA.to_string(),
+                    Listing::default(),
+                )])),
+                session: RwLock::default(),
+                pinned: Mutex::default(),
+                pins: AtomicU64::new(0),
+                views: RwLock::new(None),
+            }),
+        }
+    }
+
+    /// Where the tables are.
+    pub fn storage(&self) -> &Arc<Storage> {
+        &self.shared.storage
+    }
+
+    /// Says who plans views.
+    pub fn set_view_planner(&self, planner: Arc<dyn ViewPlanner>) {
+        *self.shared.views.write() = Some(planner);
+    }
+
+    /// Reads the lists of schemas, tables and views again.
+    pub async fn refresh(&self) -> Result<()> {
+        let mut listings = BTreeMap::new();
+        for schema in self.shared.storage.schemas().await? {
+            let listing = self.shared.storage.list(&schema).await?;
+            listings.insert(schema, listing);
+        }
+        *self.shared.listings.write() = listings;
+        Ok(())
+    }
+
+    /// Whether there is a schema of that name.
+    pub fn has_schema(&self, schema: &str) -> bool {
+        self.shared.listings.read().contains_key(schema)
+    }
+
+    /// What a name stands for now.
+    pub async fn relation(&self, name: &TableName) -> Result<Option<Relation>> {
+        if self.shared.session.read().contains_key(name) {
+            return Ok(Some(Relation::Session));
+        }
+        if let Some(dataset) = self.shared.storage.table(name).await? {
+            return Ok(Some(Relation::Table(Table::new(name.clone(), dataset))));
+        }
+        Ok(self.shared.storage.view(name).await?.map(|_| Relation::View))
+    }
+
+    /// A table of the database, or an error that says what else the name is or what is near it.
+    pub async fn table(&self, name: &TableName) -> Result<Table> {
+        match self.relation(name).await? {
+            Some(Relation::Table(table)) => Ok(table),
+            Some(Relation::View) => {
+                Err(Error::Unsupported(format!("'{name}' is a view; name the table that it reads")))
+            }
+            Some(Relation::Session) => Err(Error::Unsupported(format!(
+                "'{name}' is a temporary or external table; this statement needs a stored one"
+            ))),
+            None => Err(self.missing("table", name)),
+        }
+    }
+
+    /// The error for a name that stands for nothing, with the nearest names.
+    pub fn missing(&self, kind: &'static str, name: &TableName) -> Error {
+        let hint = match self.nearest(name) {
+            Some(nearest) => format!("; did you mean '{nearest}'?"),
+            None => String::new(),
+        };
+        Error::not_found(kind, name.to_string(), hint)
+    }
+
+    fn nearest(&self, name: &TableName) -> Option<String> {
+        let listings = self.shared.listings.read();
+        let session = self.shared.session.read();
+        let stored = listings.iter().flat_map(|(schema, listing)| {
+            listing
+                .tables
+                .iter()
+                .chain(listing.views.keys())
+                .map(|table| TableName { schema: schema.clone(), table: table.clone() })
+        });
+        stored
+            .chain(session.keys().cloned())
+            .map(|candidate| {
+                (strsim::damerau_levenshtein(&candidate.table, &name.table), candidate)
+            })
+            .filter(|(distance, _)| *distance <= 1 + name.table.chars().count() / 3)
+            .min()
+            .map(|(_, candidate)| candidate.to_string())
+    }
+
+    /// Keeps `table` readable under a name of its own.
+    pub fn pin(&self, table: Arc<dyn TableProvider>) -> Pin {
+        let number = self.shared.pins.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{MARK}{number}");
+        self.shared.pinned.lock().insert(name.clone(), table);
+        Pin { shared: self.shared.clone(), name }
+    }
+
+    /// Takes a session table away. False if there is none.
+    pub fn drop_session_table(&self, name: &TableName) -> bool {
+        self.shared.session.write().remove(name).is_some()
+    }
+
+    /// The names of all tables and views of a schema, those of the session too.
+    pub fn names(&self, schema: &str) -> Vec<String> {
+        self.shared.names(schema)
+    }
+}
+
+impl Shared {
+    fn names(&self, schema: &str) -> Vec<String> {
+        let listings = self.listings.read();
+        let mut names: Vec<String> = listings
+            .get(schema)
+            .into_iter()
+            .flat_map(|listing| listing.tables.iter().chain(listing.views.keys()).cloned())
+            .collect();
+        let session = self.session.read();
+        names.extend(session.keys().filter(|n| n.schema == schema).map(|n| n.table.clone()));
+        names.sort();
+        names.dedup();
+        names
+    }
+}
+
+impl CatalogProvider for Catalog {
+    fn schema_names(&self) -> Vec<String> {
+        self.shared.listings.read().keys().cloned().collect()
+    }
+
+    fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
+        let known = self.shared.listings.read().contains_key(name);
+        known.then(|| {
+            Arc::new(Schema { shared: self.shared.clone(), name: name.to_string() })
+                as Arc<dyn SchemaProvider>
+        })
+    }
+}
+
+/// One schema of the database.
+struct Schema {
+    shared: Arc<Shared>,
+    name: String,
+}
+
+impl fmt::Debug for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Schema").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Schema {
+    fn name(&self, table: &str) -> TableName {
+        TableName { schema: self.name.clone(), table: table.to_string() }
+    }
+
+    fn is_view(&self, name: &str) -> bool {
+        let listings = self.shared.listings.read();
+        listings.get(&self.name).is_some_and(|listing| listing.views.contains_key(name))
+    }
+
+    async fn find(&self, table: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        if let Some(pinned) = self.shared.pinned.lock().get(table) {
+            return Ok(Some(pinned.clone()));
+        }
+        if let Some((base, at)) = table.split_once(MARK) {
+            let name = self.name(base);
+            let Some(dataset) = self.shared.storage.table(&name).await? else { return Ok(None) };
+            let dataset = crate::tables::at_version(&name, dataset, at).await?;
+            return Ok(Some(Arc::new(Table::new(name, dataset))));
+        }
+        let name = self.name(table);
+        if let Some(session) = self.shared.session.read().get(&name) {
+            return Ok(Some(session.clone()));
+        }
+        if let Some(dataset) = self.shared.storage.table(&name).await? {
+            return Ok(Some(Arc::new(Table::new(name, dataset))));
+        }
+        let Some(sql) = self.shared.storage.view(&name).await? else { return Ok(None) };
+        let planner = self.shared.views.read().clone();
+        match planner {
+            Some(planner) => Ok(Some(planner.plan_view(&name, &sql).await?)),
+            None => Ok(None),
+        }
+    }
+}
+
+#[async_trait]
+impl SchemaProvider for Schema {
+    fn table_names(&self) -> Vec<String> {
+        self.shared.names(&self.name)
+    }
+
+    async fn table(&self, name: &str) -> DFResult<Option<Arc<dyn TableProvider>>> {
+        // A path or URL is not a table of ours: files in place find it.
+        if name.contains(['/', '\\', '.', '*']) {
+            return Ok(self.shared.session.read().get(&self.name(name)).cloned());
+        }
+        Ok(self.find(name).await?)
+    }
+
+    async fn table_type(&self, name: &str) -> DFResult<Option<TableType>> {
+        if self.is_view(name) {
+            return Ok(Some(TableType::View));
+        }
+        Ok(self.table(name).await?.map(|table| table.table_type()))
+    }
+
+    fn register_table(
+        &self,
+        name: String,
+        table: Arc<dyn TableProvider>,
+    ) -> DFResult<Option<Arc<dyn TableProvider>>> {
+        let name = self.name(&name);
+        let stored = self.shared.listings.read();
+        let taken = stored.get(&self.name).is_some_and(|listing| {
+            listing.tables.contains(&name.table) || listing.views.contains_key(&name.table)
+        });
+        if taken {
+            return Err(DataFusionError::from(Error::AlreadyExists {
+                kind: "table",
+                name: name.to_string(),
+                remedy: "choose another name or drop it first",
+            }));
+        }
+        Ok(self.shared.session.write().insert(name, table))
+    }
+
+    fn deregister_table(&self, name: &str) -> DFResult<Option<Arc<dyn TableProvider>>> {
+        Ok(self.shared.session.write().remove(&self.name(name)))
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.shared.names(&self.name).iter().any(|known| known == name)
+    }
+}

@@ -3,27 +3,64 @@
 pub mod secrets;
 mod settings;
 pub mod stores;
+mod vector_casts;
+mod vector_types;
 
 use std::sync::Arc;
 
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::optimizer::{Analyzer, AnalyzerRule};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 pub use secrets::Secrets;
 pub use settings::{Settings, parse_bytes};
 pub use stores::Stores;
 
+use crate::catalog::Catalog;
 use crate::database::OpenOptions;
 use crate::error::Result;
 use crate::files;
+use crate::tables::{MAIN_SCHEMA, Storage};
+use vector_casts::VectorCasts;
+use vector_types::VectorTypes;
 
-/// The session of a database.
-pub fn build(options: &OpenOptions, stores: &Stores) -> Result<SessionContext> {
+/// The location of a database that lives in memory.
+pub const IN_MEMORY: &str = "memory://database";
+
+/// Caches of indexes and metadata, where no memory limit says otherwise.
+const CACHE_BYTES: usize = 1 << 30;
+
+/// The session of a database, and its catalog.
+pub async fn open(
+    location: &str,
+    options: &OpenOptions,
+    stores: &Stores,
+) -> Result<(SessionContext, Arc<Catalog>)> {
+    let cache_bytes =
+        options.memory_limit.map_or(CACHE_BYTES, |limit| (limit / 4).min(CACHE_BYTES));
+    let url = stores.open(location)?.url;
+    let storage = Storage::open(
+        url.as_str(),
+        stores.lance_registry(),
+        stores.lance_params(&url),
+        cache_bytes,
+    )
+    .await?;
+    let catalog = Arc::new(Catalog::new(Arc::new(storage)));
+    let context = build(options, stores)?;
+    context.register_catalog(&options.catalog, catalog.clone());
+    Ok((context, catalog))
+}
+
+/// The session, without a catalog.
+fn build(options: &OpenOptions, stores: &Stores) -> Result<SessionContext> {
     let mut config = SessionConfig::new()
         .with_information_schema(true)
-        .with_default_catalog_and_schema(&options.catalog, "public")
-        .with_create_default_catalog_and_schema(true);
+        .with_default_catalog_and_schema(&options.catalog, MAIN_SCHEMA)
+        .with_create_default_catalog_and_schema(false);
+    let sql = &mut config.options_mut().sql_parser;
+    sql.collect_spans = true;
     config.options_mut().extensions.insert(Settings::default());
     let mut runtime = RuntimeEnvBuilder::new()
         .with_object_store_registry(Arc::new(stores.clone()))
@@ -36,7 +73,10 @@ pub fn build(options: &OpenOptions, stores: &Stores) -> Result<SessionContext> {
         .with_config(config)
         .with_runtime_env(Arc::new(runtime.build()?))
         .with_default_features()
-        .build();
+        .with_type_planner(Arc::new(VectorTypes));
+    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(VectorCasts)];
+    rules.extend(Analyzer::new().rules);
+    let state = state.with_analyzer_rules(rules).build();
     let context = SessionContext::new_with_state(state);
     portolan_udfs::register_functions(&context);
     files::enable(&context, stores);

@@ -278,11 +278,8 @@ impl Secrets {
                     .iter()
                     .map(|secret| secret.name.as_str())
                     .min_by_key(|other| strsim::damerau_levenshtein(other, name));
-                Err(Error::NotFound {
-                    kind: "secret",
-                    name: name.to_string(),
-                    hint: nearest.map(|nearest| format!("; did you mean '{nearest}'?")),
-                })
+                let hint = nearest.map(|nearest| format!("; did you mean '{nearest}'?"));
+                Err(Error::not_found("secret", name, hint.unwrap_or_default()))
             }
         }
     }

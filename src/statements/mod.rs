@@ -1,29 +1,49 @@
 //! Our SQL statements: parse, plan, run; one statement family a file.
 
+mod alter_table;
+mod backfill;
+mod change;
+mod columns;
+mod create_table;
+mod describe;
+mod drop;
+mod explain;
+mod indexes;
+mod insert;
+mod locate;
+mod maintenance;
+mod merge;
 pub mod named_arguments;
+mod names;
+mod parse;
+mod schemas;
 mod secret;
+mod settings;
+mod show;
 pub mod split;
+mod text;
+mod update;
+mod versions;
+mod views;
 
-use datafusion::sql::parser::Statement as Parsed;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::parser::{ResetStatement, Statement as Parsed};
+use datafusion::sql::sqlparser::ast::{ObjectType, Set, Statement as Sql};
 
 use crate::database::Database;
-use crate::error::Result;
-use crate::files;
+use crate::error::{Error, Location, Result};
 use crate::result::ResultSet;
+use futures::FutureExt;
+pub use parse::Retain;
+use parse::{Kind, Own};
+pub(crate) use views::Views;
 
 /// One parsed statement.
 #[derive(Debug, Clone)]
 pub struct Statement {
     text: String,
+    start: Location,
     kind: Kind,
-}
-
-#[derive(Debug, Clone)]
-enum Kind {
-    /// Planned by DataFusion.
-    Planned(Parsed),
-    /// About secrets.
-    Secret(secret::SecretStatement),
 }
 
 impl Statement {
@@ -36,29 +56,139 @@ impl Statement {
 /// The statements of a text.
 pub(crate) fn parse(db: &Database, text: &str) -> Result<Vec<Statement>> {
     let state = db.context().state();
-    let dialect = state.config().options().sql_parser.dialect;
+    let options = &state.config().options().sql_parser;
     split::split(text)
         .into_iter()
         .map(|piece| {
+            let start = locate::start_of(text, piece.offset);
             if let Some(secret) = secret::parse(piece.text) {
                 // The text is shown in histories and messages; the secret stays out of it.
                 let text = secret::shown(piece.text);
-                return Ok(Statement { text, kind: Kind::Secret(secret?) });
+                return Ok(Statement { text, start, kind: Kind::Own(Own::Secret(secret?)) });
             }
-            let mut parsed = state.sql_to_statement(piece.text, &dialect)?;
-            files::functions::rewrite(&mut parsed)?;
-            Ok(Statement { text: piece.text.to_string(), kind: Kind::Planned(parsed) })
+            let kind = parse::parse(&piece, options.dialect, options.recursion_limit)
+                .map_err(|error| locate::in_text(error, piece.text, start))?;
+            Ok(Statement { text: piece.text.to_string(), start, kind })
         })
         .collect()
 }
 
 /// Runs a statement.
 pub(crate) async fn run(db: &Database, statement: &Statement) -> Result<ResultSet> {
-    let parsed = match &statement.kind {
-        Kind::Secret(secret) => return secret::run(db, secret).await,
-        Kind::Planned(parsed) => parsed,
+    // On the heap: together the futures of all statements would be a large piece of stack.
+    let result = Box::pin(dispatch(db, statement)).await;
+    result.map_err(|error| {
+        locate::in_text(locate::missing_table(db, error), &statement.text, statement.start)
+    })
+}
+
+async fn dispatch(db: &Database, statement: &Statement) -> Result<ResultSet> {
+    db.catalog().refresh().await?;
+    let text = statement.text.as_str();
+    let sql = match &statement.kind {
+        Kind::Own(own) => {
+            if !matches!(own, Own::ShowVersions(_) | Own::ShowIndexes(_) | Own::Secret(_)) {
+                db.check_writable(verb(text))?;
+            }
+            return run_own(db, own, text).await;
+        }
+        Kind::Sql(parsed) => match parsed.as_ref() {
+            Parsed::Statement(sql) => sql.as_ref(),
+            Parsed::Explain(inner) => return explain::run(db, inner).boxed().await,
+            Parsed::Reset(ResetStatement::Variable(name)) => {
+                if let Some(done) = settings::reset(db, name)? {
+                    return Ok(done);
+                }
+                return engine(db, parsed).await;
+            }
+            other => return engine(db, other).await,
+        },
     };
+    if changes_database(sql) {
+        db.check_writable(verb(text))?;
+    }
+    let handled = match sql {
+        Sql::CreateTable(create) => create_table::run(db, create, text).boxed().await?,
+        Sql::CreateView(create) => views::create(db, create).boxed().await?,
+        Sql::CreateSchema { schema_name, if_not_exists, .. } => {
+            Some(schemas::create(db, schema_name, *if_not_exists).boxed().await?)
+        }
+        Sql::CreateIndex(create) => Some(indexes::create(db, create, text).boxed().await?),
+        Sql::Insert(insert) => insert::run(db, insert, text).boxed().await?,
+        Sql::Update(update) => update::update(db, update, text).boxed().await?,
+        Sql::Delete(delete) => update::delete(db, delete, text).boxed().await?,
+        Sql::Merge(merge) => Some(merge::run(db, merge, text).boxed().await?),
+        Sql::Truncate(truncate) => Some(update::truncate(db, truncate, text).boxed().await?),
+        Sql::AlterTable(alter) => Some(alter_table::run(db, alter, text).boxed().await?),
+        Sql::Drop { object_type, if_exists, names, cascade, table, .. } => match object_type {
+            ObjectType::Table => Some(drop::tables(db, names, *if_exists).boxed().await?),
+            ObjectType::View => Some(drop::views(db, names, *if_exists).boxed().await?),
+            ObjectType::Schema => {
+                Some(drop::schemas(db, names, *if_exists, *cascade).boxed().await?)
+            }
+            ObjectType::Index => {
+                Some(indexes::drop(db, names, table.as_ref(), *if_exists).boxed().await?)
+            }
+            _ => None,
+        },
+        Sql::ExplainTable { table_name, .. } => describe::run(db, table_name).boxed().await?,
+        Sql::Set(Set::SingleAssignment { variable, values, .. }) => {
+            settings::set(db, variable, values).boxed().await?
+        }
+        _ => None,
+    };
+    match (handled, &statement.kind) {
+        (Some(result), _) => Ok(result),
+        (None, Kind::Sql(parsed)) => engine(db, parsed).await,
+        (None, Kind::Own(_)) => Err(Error::Unsupported(format!("'{text}' is not supported"))),
+    }
+}
+
+async fn run_own(db: &Database, own: &Own, text: &str) -> Result<ResultSet> {
+    match own {
+        Own::Secret(secret) => secret::run(db, secret).await,
+        Own::Optimize(table) => maintenance::optimize(db, table).boxed().await,
+        Own::Vacuum { table, retain } => {
+            maintenance::vacuum(db, table.as_ref(), *retain).boxed().await
+        }
+        Own::ShowVersions(table) => versions::show(db, table).boxed().await,
+        Own::ShowIndexes(table) => indexes::show(db, table.as_ref()).boxed().await,
+        Own::Restore(table, version) => versions::restore(db, table, version, text).boxed().await,
+        Own::AddGenerated { table, column, if_not_exists, expression } => {
+            backfill::add_column(db, table, column, *if_not_exists, expression, text).boxed().await
+        }
+    }
+}
+
+/// Plans and runs a statement that DataFusion understands as we do.
+async fn engine(db: &Database, parsed: &Parsed) -> Result<ResultSet> {
     let plan = db.context().state().statement_to_plan(parsed.clone()).await?;
+    if let LogicalPlan::Ddl(_) | LogicalPlan::Dml(_) = &plan {
+        db.check_writable("this statement")?;
+    }
+    let tag = show::tag(&plan);
     let frame = db.context().execute_logical_plan(plan).await?;
-    Ok(ResultSet::rows(frame.execute_stream().await?))
+    Ok(ResultSet::new(tag, frame.execute_stream().await?))
+}
+
+fn changes_database(sql: &Sql) -> bool {
+    matches!(
+        sql,
+        Sql::CreateTable(_)
+            | Sql::CreateView(_)
+            | Sql::CreateSchema { .. }
+            | Sql::CreateIndex(_)
+            | Sql::Insert(_)
+            | Sql::Update(_)
+            | Sql::Delete(_)
+            | Sql::Merge(_)
+            | Sql::Truncate(_)
+            | Sql::AlterTable(_)
+            | Sql::Drop { .. }
+    )
+}
+
+/// The statement's first word, for messages.
+fn verb(text: &str) -> &str {
+    text.split_whitespace().next().unwrap_or(text)
 }

@@ -1,1 +1,22 @@
-//! placeholder
+//! The Lance table provider and everything that reads or changes one table: scans, checked writes,
+//! mutations, backfills, versions and indexes. Knows nothing of SQL statements.
+
+mod definition;
+mod mutation;
+mod provider;
+mod pushdown;
+mod scan;
+mod storage;
+mod types;
+mod versions;
+mod write;
+
+pub use definition::{ColumnRole, Definition};
+pub use mutation::{Mutation, RowChange, commit_append, retrying};
+pub use provider::Table;
+pub use storage::{Listing, MAIN_SCHEMA, Storage, TableName};
+pub use types::storable;
+pub use versions::{at_version, checkout, number_at};
+pub use write::{
+    CheckedRows, SeenKeys, create, discard, hash_rows, key_as_text, properties, write_fragments,
+};

@@ -1,0 +1,47 @@
+# Everything there is to do with a clone. `make demo` and `make test` do their own set-up.
+
+CARGO ?= cargo
+TARGET = $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: demo test bench slt-datafusion docs check needs
+
+# Creates a database, loads the sample in data/ and asks it a few questions.
+demo: needs
+	$(CARGO) build --bin portolan
+	rm -rf demo.db
+	$(TARGET)/debug/portolan demo.db -f sql/demo.sql
+	@echo
+	@echo "The database is the folder demo.db. To go on with it:"
+	@echo "    $(TARGET)/debug/portolan demo.db"
+
+# All tests, and last how many were skipped for want of Python or npm.
+test: needs
+	@list="$$(mktemp)"; \
+	PORTOLAN_SKIPPED="$$list" $(CARGO) test --workspace; code=$$?; \
+	sort "$$list" | uniq -c | sed 's/^ *[0-9]* /skipped: /'; \
+	echo "$$(wc -l <"$$list" | tr -d ' ') skipped"; \
+	rm -f "$$list"; \
+	exit $$code
+
+# Timings; each prints what it measured.
+bench: needs
+	$(CARGO) bench --bench startup --bench scan_parquet --bench ctas_memory
+
+# DataFusion's own .slt files: plain DataFusion's answers are the measure of ours.
+slt-datafusion: needs
+	$(CARGO) test --test slt_datafusion
+
+# The library's documentation, and links between the documents.
+docs: needs
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --workspace
+	.ci/links
+
+# Formatting and lints.
+check: needs
+	$(CARGO) fmt --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --test slt_datafusion -- -D warnings
+
+# What the build needs besides Rust: installed where that is allowed, named where it is not.
+needs:
+	@.ci/needs

@@ -1,0 +1,87 @@
+//! DROP TABLE, DROP VIEW, DROP SCHEMA.
+
+use datafusion::sql::sqlparser::ast::ObjectName;
+
+use crate::catalog::Relation;
+use crate::database::Database;
+use crate::error::{Error, Result};
+use crate::result::ResultSet;
+use crate::statements::names;
+use crate::tables::{MAIN_SCHEMA, TableName};
+
+/// DROP TABLE a, b
+pub async fn tables(db: &Database, objects: &[ObjectName], if_exists: bool) -> Result<ResultSet> {
+    for object in objects {
+        let name = names::table(db, object)?;
+        match db.catalog().relation(&name).await? {
+            Some(Relation::Table(_)) => db.catalog().storage().drop_table(&name).await?,
+            Some(Relation::Session) => _ = db.catalog().drop_session_table(&name),
+            Some(Relation::View) => {
+                return Err(Error::sql(format!("'{name}' is a view; DROP VIEW drops it")));
+            }
+            None if if_exists => db.notice(format!("table '{name}' does not exist, skipping")),
+            None => return Err(db.catalog().missing("table", &name)),
+        }
+    }
+    Ok(ResultSet::done("DROP TABLE"))
+}
+
+/// DROP VIEW a, b
+pub async fn views(db: &Database, objects: &[ObjectName], if_exists: bool) -> Result<ResultSet> {
+    for object in objects {
+        let name = names::table(db, object)?;
+        match db.catalog().relation(&name).await? {
+            Some(Relation::View) => db.catalog().storage().drop_view(&name).await?,
+            Some(Relation::Session) => _ = db.catalog().drop_session_table(&name),
+            Some(Relation::Table(_)) => {
+                return Err(Error::sql(format!("'{name}' is a table; DROP TABLE drops it")));
+            }
+            None if if_exists => db.notice(format!("view '{name}' does not exist, skipping")),
+            None => return Err(db.catalog().missing("view", &name)),
+        }
+    }
+    Ok(ResultSet::done("DROP VIEW"))
+}
+
+/// DROP SCHEMA a, b [CASCADE]
+pub async fn schemas(
+    db: &Database,
+    objects: &[ObjectName],
+    if_exists: bool,
+    cascade: bool,
+) -> Result<ResultSet> {
+    for object in objects {
+        let schema = names::parts(db, object)?.pop().unwrap_or_default();
+        if !db.catalog().has_schema(&schema) {
+            if if_exists {
+                db.notice(format!("schema '{schema}' does not exist, skipping"));
+                continue;
+            }
+            return Err(Error::not_found("schema", schema, ""));
+        }
+        if schema == MAIN_SCHEMA {
+            return Err(Error::Unsupported(format!(
+                "schema '{MAIN_SCHEMA}' is the database's own folder and cannot be dropped; drop its tables"
+            )));
+        }
+        let held = db.catalog().names(&schema);
+        if !held.is_empty() && !cascade {
+            return Err(Error::Constraint(format!(
+                "schema '{schema}' is not empty ({}); drop these first, or DROP SCHEMA {schema} CASCADE",
+                held.join(", ")
+            )));
+        }
+        for table in held {
+            let name = TableName { schema: schema.clone(), table };
+            match db.catalog().relation(&name).await? {
+                Some(Relation::Table(_)) => db.catalog().storage().drop_table(&name).await?,
+                Some(Relation::View) => db.catalog().storage().drop_view(&name).await?,
+                Some(Relation::Session) => _ = db.catalog().drop_session_table(&name),
+                None => {}
+            }
+        }
+        db.catalog().storage().drop_schema(&schema).await?;
+        db.catalog().refresh().await?;
+    }
+    Ok(ResultSet::done("DROP SCHEMA"))
+}

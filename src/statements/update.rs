@@ -1,0 +1,226 @@
+//! UPDATE, DELETE and TRUNCATE. Planned here and not by the table provider: DataFusion hands a
+//! provider a WHERE with a subquery as no filter at all, which means every row.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use datafusion::common::Column;
+use datafusion::logical_expr::{LogicalPlanBuilder, cast, col, lit};
+use datafusion::sql::sqlparser::ast::{
+    Delete, Expr as SqlExpr, FromTable, TableFactor, TableWithJoins, Truncate, Update,
+    UpdateTableFromKind, visit_expressions,
+};
+
+use crate::catalog::{Pin, Relation};
+use crate::database::Database;
+use crate::error::{Error, Result};
+use crate::result::ResultSet;
+use crate::statements::backfill;
+use crate::statements::change::{self, ADDRESS, CHANGE, Changed, ID, Twice};
+use crate::statements::columns::with_generated;
+use crate::statements::merge::assignments;
+use crate::statements::names::{self, quoted};
+use crate::statements::text::sql_text;
+use crate::tables::{RowChange, TableName, retrying};
+use futures::FutureExt;
+
+/// The table that a statement changes, and what the statement calls it.
+struct Target {
+    name: TableName,
+    alias: String,
+}
+
+fn target(db: &Database, table: &TableWithJoins, verb: &str) -> Result<Target> {
+    if !table.joins.is_empty() {
+        return Err(Error::Unsupported(format!(
+            "{verb} changes one table; bring others in with {} and WHERE",
+            if verb == "DELETE" { "USING" } else { "FROM" }
+        )));
+    }
+    let TableFactor::Table { name: object, alias, .. } = &table.relation else {
+        return Err(Error::sql(format!("{verb} changes a table; name it directly")));
+    };
+    let name = names::table(db, object)?;
+    let alias = match alias {
+        Some(alias) => names::identifier(db, &alias.name),
+        None => name.table.clone(),
+    };
+    Ok(Target { name, alias })
+}
+
+/// Whether DataFusion may change a table of the session for us: only when it sees the whole
+/// condition.
+async fn left_to_engine(
+    db: &Database,
+    target: &Target,
+    others: bool,
+    selection: Option<&SqlExpr>,
+) -> Result<bool> {
+    let Some(Relation::Session) = db.catalog().relation(&target.name).await? else {
+        return Ok(false);
+    };
+    let subquery = selection.is_some_and(|selection| {
+        visit_expressions(selection, |expression| match expression {
+            SqlExpr::Subquery(_) | SqlExpr::InSubquery { .. } | SqlExpr::Exists { .. } => {
+                ControlFlow::Break(())
+            }
+            _ => ControlFlow::Continue(()),
+        })
+        .is_break()
+    });
+    if subquery || others {
+        return Err(Error::Unsupported(format!(
+            "'{}' is a temporary or external table: its rows can be changed by a plain WHERE only; CREATE TABLE … AS SELECT stores them",
+            target.name
+        )));
+    }
+    Ok(true)
+}
+
+fn from_text(db: &Database, pin: &Pin, target: &Target, others: &[TableWithJoins]) -> String {
+    let mut from = format!("{} AS {}", db.pinned(pin), quoted(&target.alias));
+    for other in others {
+        from.push_str(&format!(", {}", sql_text(other)));
+    }
+    from
+}
+
+/// `None` for a table of the session, which DataFusion changes.
+pub async fn update(db: &Database, update: &Update, text: &str) -> Result<Option<ResultSet>> {
+    let target = target(db, &update.table, "UPDATE")?;
+    let others = match &update.from {
+        Some(UpdateTableFromKind::BeforeSet(tables) | UpdateTableFromKind::AfterSet(tables)) => {
+            tables.as_slice()
+        }
+        None => &[],
+    };
+    if left_to_engine(db, &target, !others.is_empty(), update.selection.as_ref()).await? {
+        return Ok(None);
+    }
+    refuse(
+        "UPDATE",
+        update.returning.is_some() || update.output.is_some(),
+        update.limit.is_some() || !update.order_by.is_empty(),
+    )?;
+    let changed = retrying(&target.name, || update_once(db, update, &target, others, text)).await?;
+    Ok(Some(ResultSet::count("UPDATE", changed.updated)))
+}
+
+async fn update_once(
+    db: &Database,
+    update: &Update,
+    target: &Target,
+    others: &[TableWithJoins],
+    text: &str,
+) -> Result<Changed> {
+    let table = db.catalog().table(&target.name).await?;
+    let definition = table.definition();
+    let values = assignments(db, &definition, &target.name.to_string(), &update.assignments)?;
+    let pin = db.catalog().pin(Arc::new(table.with_row_ids()));
+    let alias = quoted(&target.alias);
+    let mut select = vec![
+        format!("{alias}.\"_rowid\" AS \"{ID}\""),
+        format!("{alias}.\"_rowaddr\" AS \"{ADDRESS}\""),
+    ];
+    for name in definition.names() {
+        let value = values
+            .iter()
+            .find(|(column, _)| column == name)
+            .map_or_else(|| format!("{alias}.{}", quoted(name)), |(_, value)| format!("({value})"));
+        select.push(format!("{value} AS {}", quoted(name)));
+    }
+    let mut query =
+        format!("SELECT {} FROM {}", select.join(", "), from_text(db, &pin, target, others));
+    if let Some(selection) = &update.selection {
+        query.push_str(&format!(" WHERE {}", sql_text(selection)));
+    }
+    let plan = db.context().state().create_logical_plan(&query).await?;
+    let mut columns = vec![
+        lit(RowChange::Update.code()).alias(CHANGE),
+        col(Column::from_name(ID)).alias(ID),
+        col(Column::from_name(ADDRESS)).alias(ADDRESS),
+    ];
+    columns.extend(definition.schema().fields().iter().map(|field| {
+        cast(col(Column::from_name(field.name())), field.data_type().clone()).alias(field.name())
+    }));
+    let plan = LogicalPlanBuilder::from(plan).project(columns)?.build()?;
+    let pending = backfill::pending(table.dataset());
+    let plan = with_generated(db.context(), &definition, plan, &|field, inputs, generated| {
+        let stale = values.iter().any(|(column, _)| inputs.contains(column));
+        Ok((stale || pending.contains(field.name())).then_some(generated))
+    })?;
+    change::apply(db, &table, plan, text, Twice::First).boxed().await
+}
+
+/// `None` for a table of the session, which DataFusion changes.
+pub async fn delete(db: &Database, delete: &Delete, text: &str) -> Result<Option<ResultSet>> {
+    let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
+    let [table] = from.as_slice() else {
+        return Err(Error::Unsupported(
+            "DELETE changes one table; bring others in with USING and WHERE".to_string(),
+        ));
+    };
+    let target = target(db, table, "DELETE")?;
+    let others = delete.using.as_deref().unwrap_or_default();
+    if left_to_engine(db, &target, !others.is_empty(), delete.selection.as_ref()).await? {
+        return Ok(None);
+    }
+    refuse(
+        "DELETE",
+        delete.returning.is_some() || delete.output.is_some(),
+        delete.limit.is_some() || !delete.order_by.is_empty(),
+    )?;
+    let selection = delete.selection.as_ref().map(sql_text);
+    let changed =
+        retrying(&target.name, || delete_once(db, &target, others, selection.as_deref(), text))
+            .await?;
+    Ok(Some(ResultSet::count("DELETE", changed.deleted)))
+}
+
+async fn delete_once(
+    db: &Database,
+    target: &Target,
+    others: &[TableWithJoins],
+    selection: Option<&str>,
+    text: &str,
+) -> Result<Changed> {
+    let table = db.catalog().table(&target.name).await?;
+    let pin = db.catalog().pin(Arc::new(table.with_row_ids()));
+    let mut query = format!(
+        "SELECT CAST({} AS BIGINT) AS \"{CHANGE}\", CAST(NULL AS BIGINT UNSIGNED) AS \"{ID}\", {}.\"_rowaddr\" AS \"{ADDRESS}\" FROM {}",
+        RowChange::Delete.code(),
+        quoted(&target.alias),
+        from_text(db, &pin, target, others)
+    );
+    if let Some(selection) = selection {
+        query.push_str(&format!(" WHERE {selection}"));
+    }
+    let plan = db.context().state().create_logical_plan(&query).await?;
+    change::apply(db, &table, plan, text, Twice::First).boxed().await
+}
+
+fn refuse(verb: &str, returning: bool, limited: bool) -> Result<()> {
+    if returning {
+        return Err(Error::Unsupported(format!("{verb} has no RETURNING; SELECT the rows before")));
+    }
+    if limited {
+        return Err(Error::Unsupported(format!(
+            "{verb} has no LIMIT; choose the rows with WHERE key IN (SELECT key … LIMIT n)"
+        )));
+    }
+    Ok(())
+}
+
+/// TRUNCATE TABLE a, b
+pub async fn truncate(db: &Database, truncate: &Truncate, text: &str) -> Result<ResultSet> {
+    for named in &truncate.table_names {
+        let name = names::table(db, &named.name)?;
+        if truncate.if_exists && db.catalog().relation(&name).await?.is_none() {
+            db.notice(format!("table '{name}' does not exist, skipping"));
+            continue;
+        }
+        let target = Target { alias: name.table.clone(), name };
+        retrying(&target.name, || delete_once(db, &target, &[], None, text)).await?;
+    }
+    Ok(ResultSet::done("TRUNCATE TABLE"))
+}

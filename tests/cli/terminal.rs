@@ -1,0 +1,267 @@
+//! The line editor in a real terminal: tmux types and looks.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// How long anything may take to appear; unoptimised builds on busy machines are slow.
+const PATIENCE: Duration = Duration::from_secs(30);
+const COLUMNS: usize = 100;
+const LINES: usize = 30;
+
+/// A terminal with a session in it.
+struct Terminal {
+    socket: String,
+    home: TempDir,
+}
+
+impl Terminal {
+    /// Starts a session; `None`, with a word about it, where there is no tmux.
+    fn start(name: &str) -> Option<Self> {
+        if Command::new("tmux").arg("-V").output().is_err() {
+            println!("skipped: tmux is not installed");
+            return None;
+        }
+        let home = tempfile::tempdir().unwrap();
+        let socket = format!("portolan-{name}-{}", std::process::id());
+        let terminal = Self { socket, home };
+        terminal.launch();
+        terminal.wait_for("portolan>");
+        Some(terminal)
+    }
+
+    fn launch(&self) {
+        let home = self.home.path().display();
+        let program = env!("CARGO_BIN_EXE_portolan");
+        let line = format!(
+            "cd '{home}' && env -u PAGER -u RUST_BACKTRACE HOME='{home}' XDG_DATA_HOME='{home}' \
+             '{program}'; echo \"exit code $?\"; sleep 600"
+        );
+        let (columns, lines) = (COLUMNS.to_string(), LINES.to_string());
+        self.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", &columns, "-y", &lines, &line]);
+    }
+
+    fn tmux(&self, arguments: &[&str]) -> String {
+        let output =
+            Command::new("tmux").args(["-u", "-L", &self.socket]).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Types text.
+    fn text(&self, text: &str) {
+        self.tmux(&["send-keys", "-l", "--", text]);
+    }
+
+    /// Presses a key that has a name.
+    fn key(&self, key: &str) {
+        self.tmux(&["send-keys", key]);
+    }
+
+    /// Types a line and Enter.
+    fn line(&self, text: &str) {
+        self.text(text);
+        self.key("Enter");
+    }
+
+    fn screen(&self) -> String {
+        self.tmux(&["capture-pane", "-p"])
+    }
+
+    /// Waits until the screen shows `text`, and gives the screen.
+    fn wait_for(&self, text: &str) -> String {
+        self.wait_until(text, |screen| screen.contains(text))
+    }
+
+    fn wait_until(&self, what: &str, condition: impl Fn(&str) -> bool) -> String {
+        let started = Instant::now();
+        loop {
+            let screen = self.screen();
+            if condition(&screen) {
+                return screen;
+            }
+            assert!(started.elapsed() < PATIENCE, "never on the screen: {what}\n{screen}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn clear(&self) {
+        self.key("C-l");
+        self.wait_until("a clear screen", |screen| screen.trim() == "portolan>");
+    }
+
+    fn history(&self) -> String {
+        let file: &Path = &self.home.path().join("portolan/history");
+        std::fs::read_to_string(file).unwrap_or_default()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = Command::new("tmux").args(["-L", &self.socket, "kill-server"]).output();
+    }
+}
+
+#[test]
+fn a_statement_may_take_several_lines() {
+    let Some(terminal) = Terminal::start("lines") else { return };
+    terminal.line("select 'a;");
+    terminal.line("b' as x, -- not yet;");
+    terminal.line("$$c;$$ as y");
+    terminal.line(";");
+    let screen = terminal.wait_for("(1 row)");
+    assert!(screen.contains(" a;\\nb │ c;"), "{screen}");
+    assert!(terminal.history().contains("select 'a;\\nb'"), "{}", terminal.history());
+
+    terminal.clear();
+    terminal.line("select 1 as one; select 2 as two;");
+    let screen = terminal.wait_for(" two");
+    assert!(screen.contains(" one"), "{screen}");
+}
+
+#[test]
+fn tab_completes() {
+    let Some(terminal) = Terminal::start("tab") else { return };
+    terminal.line("create view harbours as select 7 as depth_in_metres;");
+    terminal.wait_for("portolan> \n");
+    terminal.clear();
+    terminal.text("sel");
+    terminal.key("Tab");
+    terminal.wait_for("portolan> select");
+    terminal.text(" depth_in_metres from har");
+    // The names are looked up in the background: another Tab finds what the first did not.
+    terminal.wait_until("the view's name", |screen| {
+        terminal.key("Tab");
+        screen.contains("from harbours")
+    });
+    terminal.line(";");
+    let screen = terminal.wait_for("(1 row)");
+    assert!(screen.contains("               7"), "{screen}");
+
+    terminal.clear();
+    std::fs::write(terminal.home.path().join("lighthouses.csv"), "a\n1\n").unwrap();
+    terminal.text("select * from 'light");
+    terminal.key("Tab");
+    terminal.wait_for("from 'lighthouses.csv");
+    terminal.key("C-c");
+}
+
+#[test]
+fn ctrl_c_stops_a_statement() {
+    let Some(terminal) = Terminal::start("stop") else { return };
+    terminal.line(
+        "select count(*) from generate_series(1, 1000000) a cross join generate_series(1, 1000000) b \
+         where a.value % 7 <> b.value % 5;",
+    );
+    // What takes over a second says so.
+    terminal.wait_for("running, 0:0");
+    let pressed = Instant::now();
+    terminal.key("C-c");
+    terminal.wait_for("Stopped: the statement was interrupted.");
+    assert!(pressed.elapsed() < Duration::from_secs(3), "{:?}", pressed.elapsed());
+    let screen = terminal.screen();
+    assert!(!screen.contains("running, 0:0"), "the progress line is erased: {screen}");
+    terminal.line("select 40 + 2 as answer;");
+    terminal.wait_for("     42");
+}
+
+#[test]
+fn ctrl_c_clears_the_line_and_ctrl_d_quits() {
+    let Some(terminal) = Terminal::start("keys") else { return };
+    terminal.text("select 'never run");
+    terminal.key("C-c");
+    terminal.line("select 40 + 2 as answer;");
+    let screen = terminal.wait_for("(1 row)");
+    assert!(screen.contains("     42"), "{screen}");
+    terminal.key("C-d");
+    terminal.wait_for("exit code 0");
+}
+
+#[test]
+fn results_look_as_asked() {
+    let Some(terminal) = Terminal::start("looks") else { return };
+    let statement = "select [0.25, 0.5, 1.0, 2.0, 4.0] as v, null as n, '日本' as t, 1 as i;";
+    terminal.line(statement);
+    let screen = terminal.wait_for("Time: ");
+    assert!(screen.contains(" [0.25, 0.5, … 5] │ NULL │ 日本 │ 1"), "{screen}");
+
+    terminal.clear();
+    terminal.line("\\timing off");
+    terminal.wait_for("Timing is off.");
+    terminal.line("\\x");
+    terminal.wait_for("Expanded display is on.");
+    terminal.clear();
+    terminal.line(statement);
+    let screen = terminal.wait_for("RECORD 1");
+    assert!(screen.contains("v │ [0.25, 0.5, … 5]\nn │ NULL\nt │ 日本\ni │ 1"), "{screen}");
+    assert!(!screen.contains("Time: "), "{screen}");
+
+    terminal.line("\\x off");
+    terminal.clear();
+    let long = "select repeat('long words ', 50) as a, repeat('more words ', 50) as b, 1 as i;";
+    terminal.line(long);
+    let screen = terminal.wait_for("(1 row)");
+    let row = screen.lines().find(|line| line.contains("… │ 1"));
+    assert!(row.is_some(), "cut to the terminal: {screen}");
+}
+
+#[test]
+fn what_there_is_can_be_listed() {
+    let Some(terminal) = Terminal::start("list") else { return };
+    terminal.line("create view harbours as select 7 as depth;");
+    terminal.line("\\d");
+    let screen = terminal.wait_for("(1 row)");
+    assert!(screen.contains(" public │ harbours │ view"), "{screen}");
+    terminal.clear();
+    terminal.line("\\d harbours");
+    let screen = terminal.wait_for("(1 row)");
+    assert!(screen.contains(" depth"), "{screen}");
+    terminal.line("\\nonsense");
+    terminal.wait_for("there is no command \\nonsense");
+}
+
+#[test]
+fn errors_point_at_their_place() {
+    let Some(terminal) = Terminal::start("caret") else { return };
+    terminal.line("select 1,");
+    terminal.line("  wrong from (select 1 as n);");
+    let screen = terminal.wait_for("LINE 2:");
+    let lines: Vec<&str> = screen.lines().collect();
+    let at = lines.iter().position(|line| line.starts_with("LINE 2:   wrong")).unwrap();
+    assert_eq!(lines[at + 1].find('^'), lines[at].find("wrong"), "{screen}");
+    assert!(lines[at - 1].contains("ERROR: "), "{screen}");
+}
+
+#[test]
+fn tall_results_are_paged() {
+    let Some(terminal) = Terminal::start("pager") else { return };
+    if Command::new("less").arg("-V").output().is_err() {
+        println!("skipped: less is not installed");
+        return;
+    }
+    terminal.line("select value from generate_series(1, 100000);");
+    let screen =
+        terminal.wait_until("the pager's first page", |screen| screen.contains("    20\n"));
+    assert!(!screen.contains("portolan>\n"), "{screen}");
+    terminal.key("q");
+    terminal.wait_until("the prompt", |screen| screen.trim_end().ends_with("portolan>"));
+    terminal.line("select 40 + 2 as answer;");
+    terminal.wait_for("     42");
+}
+
+#[test]
+fn variables_watch_and_secrets() {
+    let Some(terminal) = Terminal::start("rest") else { return };
+    terminal.line("\\set n 41");
+    terminal.line("select :n + 1 as answer \\watch 0.2");
+    terminal.wait_until("two answers", |screen| screen.matches("     42\n").count() >= 2);
+    terminal.key("C-c");
+    terminal.wait_until("the prompt", |screen| screen.trim_end().ends_with("portolan>"));
+    terminal.line("create secret s (type s3, key_id 'hush');");
+    terminal.line("\\echo over");
+    terminal.wait_for("\nover");
+    let history = terminal.history();
+    assert!(history.contains("watch 0.2") && !history.contains("hush"), "{history}");
+}
