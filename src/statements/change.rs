@@ -19,6 +19,7 @@ use futures::channel::mpsc;
 use futures::{FutureExt, SinkExt, TryStreamExt};
 use lance_table::format::Fragment;
 
+use crate::catalog::Pin;
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::statements::names::quoted;
@@ -57,6 +58,25 @@ pub enum Twice {
     Error,
 }
 
+/// A plan over one version of a table, ready to be applied or explained.
+pub struct Change {
+    /// The version of the table that the plan reads.
+    pub table: Table,
+    /// The plan.
+    pub plan: LogicalPlan,
+    /// What to do with a row that comes twice.
+    pub twice: Twice,
+    /// What the plan reads under names of its own; it must live as long as the plan.
+    pub pins: Vec<Pin>,
+}
+
+impl Change {
+    /// Runs the plan and commits what it says.
+    pub async fn apply(self, db: &Database, sql: &str) -> Result<Changed> {
+        apply(db, &self.table, self.plan, sql, self.twice).boxed().await
+    }
+}
+
 /// How many rows a statement changed.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Changed {
@@ -72,7 +92,7 @@ impl Changed {
 }
 
 /// Runs `plan` over `table` and commits what it says.
-pub async fn apply(
+async fn apply(
     db: &Database,
     table: &Table,
     plan: LogicalPlan,
@@ -139,18 +159,8 @@ struct Work {
 impl Work {
     fn new(db: &Database, table: &Table, twice: Twice) -> Result<Self> {
         let definition = table.definition();
-        let key: Vec<usize> = definition
-            .primary_key()
-            .iter()
-            .filter_map(|name| definition.schema().index_of(name).ok())
-            .collect();
-        let seen_keys = if key.is_empty() {
-            None
-        } else {
-            let types =
-                key.iter().map(|&index| definition.schema().field(index).data_type().clone());
-            Some(SeenKeys::new(types)?)
-        };
+        let key = definition.key_columns();
+        let seen_keys = if key.is_empty() { None } else { Some(SeenKeys::of(&definition)?) };
         db.progress().begin("changing", "rows", None);
         Ok(Self {
             db: db.clone(),

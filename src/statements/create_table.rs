@@ -75,15 +75,13 @@ pub async fn run(db: &Database, statement: &CreateTable, text: &str) -> Result<O
     };
     check_key(&definition, &key)?;
     db.progress().begin(format!("writing {name}"), "rows", None);
-    let checked = CheckedRows::new(rows, &definition, name.to_string(), db.progress().clone());
+    let checked = CheckedRows::new(rows, &definition, name.to_string(), db.progress().clone())
+        .with_unique_key(&definition)?;
     let old = existing.map(|table| table.dataset().clone());
     let made = create(db.catalog().storage(), &name, old, Box::pin(checked), text).boxed().await;
     db.progress().finish();
     match made {
         Ok(dataset) => {
-            if !key.is_empty() && statement.query.is_some() {
-                unique_or_dropped(db, &name, &definition, &key).await?;
-            }
             db.catalog().storage().remember(&name, dataset);
             Ok(Some(ResultSet::done(TAG)))
         }
@@ -371,28 +369,4 @@ fn columns_of(plan: &LogicalPlan) -> Result<Vec<(Field, ColumnRole)>> {
         return Err(Error::sql("the query has no columns; select at least one"));
     }
     Ok(columns)
-}
-
-/// A key declared over a query's rows is checked once they are there.
-async fn unique_or_dropped(
-    db: &Database,
-    name: &TableName,
-    definition: &Definition,
-    key: &[String],
-) -> Result<()> {
-    let list: Vec<String> = key.iter().map(|column| quoted(column)).collect();
-    let query = format!(
-        "SELECT {0} FROM {1}.{2} GROUP BY {0} HAVING COUNT(*) > 1 LIMIT 1",
-        list.join(", "),
-        quoted(&name.schema),
-        quoted(&name.table)
-    );
-    let batches = db.context().sql(&query).await?.collect().await?;
-    let Some(batch) = batches.iter().find(|batch| batch.num_rows() > 0) else { return Ok(()) };
-    let error = Error::Constraint(format!(
-        "primary key {} of table '{name}' comes twice in the query; make it unique",
-        crate::tables::key_as_text(&definition.primary_key(), batch.columns(), 0)
-    ));
-    db.catalog().storage().drop_table(name).await?;
-    Err(error)
 }

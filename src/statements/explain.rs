@@ -1,13 +1,60 @@
-//! EXPLAIN.
+//! EXPLAIN, also of the statements that we plan ourselves: it shows how their rows are found.
 
+use std::str::FromStr;
+
+use datafusion::dataframe::DataFrame;
+use datafusion::logical_expr::{ExplainFormat, ExplainOption, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::parser::{ExplainStatement, Statement as Parsed};
+use datafusion::sql::sqlparser::ast::Statement as Sql;
+use futures::FutureExt;
 
 use crate::database::Database;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::result::ResultSet;
-use crate::statements::engine;
+use crate::statements::change::Change;
+use crate::statements::{engine, insert, merge, update};
 
-/// EXPLAIN of what DataFusion plans.
+/// EXPLAIN [ANALYZE] [VERBOSE] statement
 pub async fn run(db: &Database, explain: &ExplainStatement) -> Result<ResultSet> {
-    engine(db, &Parsed::Explain(explain.clone())).await
+    let Parsed::Statement(sql) = explain.statement.as_ref() else {
+        return engine(db, &Parsed::Explain(explain.clone())).await;
+    };
+    let change = match sql.as_ref() {
+        Sql::Update(statement) => update::explain_update(db, statement).boxed().await?,
+        Sql::Delete(statement) => update::explain_delete(db, statement).boxed().await?,
+        Sql::Merge(statement) => Some(merge::explain(db, statement).boxed().await?),
+        Sql::Insert(statement) => {
+            return match insert::explain(db, statement).boxed().await? {
+                Some(plan) => show(db, explain, plan).await,
+                None => engine(db, &Parsed::Explain(explain.clone())).await,
+            };
+        }
+        _ => None,
+    };
+    match change {
+        // The pins live until the plan is shown.
+        Some(Change { plan, pins, .. }) => {
+            let shown = show(db, explain, plan).await;
+            drop(pins);
+            shown
+        }
+        None => engine(db, &Parsed::Explain(explain.clone())).await,
+    }
+}
+
+async fn show(db: &Database, explain: &ExplainStatement, plan: LogicalPlan) -> Result<ResultSet> {
+    if explain.analyze {
+        return Err(Error::Unsupported(
+            "EXPLAIN ANALYZE would run the statement; EXPLAIN shows its plan".to_string(),
+        ));
+    }
+    let state = db.context().state();
+    let format = match &explain.format {
+        Some(format) => ExplainFormat::from_str(format)?,
+        None if explain.verbose => ExplainFormat::Indent,
+        None => state.config().options().explain.format.clone(),
+    };
+    let option = ExplainOption::default().with_verbose(explain.verbose).with_format(format);
+    let plan = LogicalPlanBuilder::from(plan).explain_option_format(option)?.build()?;
+    Ok(ResultSet::rows(DataFrame::new(state, plan).execute_stream().await?))
 }

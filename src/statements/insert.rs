@@ -19,9 +19,9 @@ use crate::catalog::Relation;
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::result::ResultSet;
-use crate::statements::change::{self, ADDRESS, CHANGE, ID, Twice};
+use crate::statements::change::{ADDRESS, CHANGE, Change, ID, Twice};
 use crate::statements::columns::{self, shape};
-use crate::statements::merge::{self, Action, Clause, Match};
+use crate::statements::merge::{self, Action, Clause, Join, Match};
 use crate::statements::names::{self, quoted};
 use crate::statements::text::sql_text;
 use crate::tables::{
@@ -66,13 +66,26 @@ async fn once(db: &Database, insert: &Insert, name: &TableName, text: &str) -> R
         ));
     }
     if let Some(OnInsert::OnConflict(conflict)) = &insert.on {
-        return upsert(db, insert, conflict, &table, rows, text).await;
+        let change = plan_upsert(db, insert, conflict, table, rows).boxed().await?;
+        return Ok(change.apply(db, text).await?.total());
     }
     if definition.primary_key().is_empty() {
         return append(db, &table, name, rows, text).await;
     }
     let plan = as_change(rows, &definition)?;
-    Ok(change::apply(db, &table, plan, text, Twice::Error).boxed().await?.total())
+    let change = Change { table, plan, twice: Twice::Error, pins: Vec::new() };
+    Ok(change.apply(db, text).await?.total())
+}
+
+/// What EXPLAIN INSERT shows: the rows that would be inserted. `None` for a table of the session.
+pub async fn explain(db: &Database, insert: &Insert) -> Result<Option<LogicalPlan>> {
+    let TableObject::TableName(object) = &insert.table else { return Ok(None) };
+    let name = names::table(db, object)?;
+    if let Some(Relation::Session) = db.catalog().relation(&name).await? {
+        return Ok(None);
+    }
+    let table = db.catalog().table(&name).await?;
+    Ok(Some(rows(db, insert, &name, &table.definition()).boxed().await?))
 }
 
 /// The statement's rows in the table's shape.
@@ -241,14 +254,13 @@ fn as_change(rows: LogicalPlan, definition: &Definition) -> Result<LogicalPlan> 
     Ok(LogicalPlanBuilder::from(rows).project(columns)?.build()?)
 }
 
-async fn upsert(
+async fn plan_upsert(
     db: &Database,
     insert: &Insert,
     conflict: &ast::OnConflict,
-    table: &Table,
+    table: Table,
     rows: LogicalPlan,
-    text: &str,
-) -> Result<u64> {
+) -> Result<Change> {
     let definition = table.definition();
     let key = definition.primary_key();
     let name = table.name().map(ToString::to_string).unwrap_or_default();
@@ -296,19 +308,18 @@ async fn upsert(
         condition: None,
         action: Action::Insert { values: all, generated_given: true },
     });
-    let changed = merge::apply(
-        db,
-        table,
-        &alias,
-        &format!("(SELECT *, TRUE AS \"__source\" FROM {}) AS \"excluded\"", db.pinned(&source)),
-        "\"excluded\"",
-        &on.join(" AND "),
-        &clauses,
-        text,
-        twice,
-    )
-    .await?;
-    Ok(changed.total())
+    let join = Join {
+        alias,
+        source: format!(
+            "(SELECT *, TRUE AS \"__source\" FROM {}) AS \"excluded\"",
+            db.pinned(&source)
+        ),
+        source_alias: "\"excluded\"".to_string(),
+        on: on.join(" AND "),
+    };
+    let mut change = join.plan(db, table, &clauses, twice).await?;
+    change.pins.push(source);
+    Ok(change)
 }
 
 fn check_target(db: &Database, target: &ConflictTarget, key: &[String], table: &str) -> Result<()> {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::result::ResultSet;
-use crate::statements::change::{self, ADDRESS, CHANGE, Changed, ID, Twice};
+use crate::statements::change::{ADDRESS, CHANGE, Change, ID, Twice};
 use crate::statements::columns::{self, with_generated};
 use crate::statements::names::{self, quoted};
 use crate::statements::text::sql_text;
@@ -59,30 +59,38 @@ pub struct Clause {
 
 /// Runs MERGE INTO.
 pub async fn run(db: &Database, merge: &Merge, text: &str) -> Result<ResultSet> {
-    let TableFactor::Table { name: object, alias, .. } = &merge.table else {
-        return Err(Error::sql("MERGE INTO changes a table; name it directly"));
-    };
+    let (name, alias) = target(db, merge)?;
     if merge.output.is_some() {
         return Err(Error::Unsupported(
             "MERGE has no OUTPUT; SELECT the rows afterwards".to_string(),
         ));
     }
+    let changed = retrying(&name, || async {
+        plan_merge(db, merge, &name, &alias).boxed().await?.apply(db, text).await
+    })
+    .await?;
+    Ok(ResultSet::count(TAG, changed.total()))
+}
+
+fn target(db: &Database, merge: &Merge) -> Result<(TableName, String)> {
+    let TableFactor::Table { name: object, alias, .. } = &merge.table else {
+        return Err(Error::sql("MERGE INTO changes a table; name it directly"));
+    };
     let name = names::table(db, object)?;
     let alias = match alias {
         Some(alias) => names::identifier(db, &alias.name),
         None => name.table.clone(),
     };
-    let changed = retrying(&name, || once(db, merge, &name, &alias, text)).await?;
-    Ok(ResultSet::count(TAG, changed.total()))
+    Ok((name, alias))
 }
 
-async fn once(
-    db: &Database,
-    merge: &Merge,
-    name: &TableName,
-    alias: &str,
-    text: &str,
-) -> Result<Changed> {
+/// What EXPLAIN MERGE shows.
+pub async fn explain(db: &Database, merge: &Merge) -> Result<Change> {
+    let (name, alias) = target(db, merge)?;
+    plan_merge(db, merge, &name, &alias).boxed().await
+}
+
+async fn plan_merge(db: &Database, merge: &Merge, name: &TableName, alias: &str) -> Result<Change> {
     let table = db.catalog().table(name).await?;
     let definition = table.definition();
     let source_alias = source_alias(db, &merge.source)?;
@@ -91,21 +99,16 @@ async fn once(
         .iter()
         .map(|clause| self::clause(db, &definition, &name.to_string(), clause))
         .collect::<Result<Vec<_>>>()?;
-    apply(
-        db,
-        &table,
-        alias,
-        &format!(
+    let join = Join {
+        alias: alias.to_string(),
+        source: format!(
             "(SELECT *, TRUE AS \"__source\" FROM {}) AS {source_alias}",
             sql_text(&merge.source)
         ),
-        &source_alias,
-        &sql_text(merge.on.as_ref()),
-        &clauses,
-        text,
-        Twice::Error,
-    )
-    .await
+        source_alias,
+        on: sql_text(merge.on.as_ref()),
+    };
+    join.plan(db, table, &clauses, Twice::Error).await
 }
 
 fn source_alias(db: &Database, source: &TableFactor) -> Result<String> {
@@ -211,30 +214,39 @@ pub fn assignments(
     Ok(values)
 }
 
-/// Joins `table` (as `alias`) with `source`, finds each row's clause, and applies it.
-#[allow(clippy::too_many_arguments)]
-pub async fn apply(
-    db: &Database,
-    table: &Table,
-    alias: &str,
-    source: &str,
-    source_alias: &str,
-    on: &str,
-    clauses: &[Clause],
-    sql: &str,
-    twice: Twice,
-) -> Result<Changed> {
-    let pin = db.catalog().pin(Arc::new(table.with_row_ids()));
-    let definition = table.definition();
-    let target = quoted(alias);
-    let has = |kind: Match| clauses.iter().any(|clause| clause.kind == kind);
-    let join = match (has(Match::NotMatched), has(Match::NotMatchedBySource)) {
-        (true, true) => "FULL JOIN",
-        (true, false) => "LEFT JOIN",
-        (false, true) => "RIGHT JOIN",
-        (false, false) => "JOIN",
-    };
-    let conditions: Vec<String> = clauses
+/// A table joined with a source.
+pub struct Join {
+    /// What the statement calls the table.
+    pub alias: String,
+    /// The source as SQL, with a column `__source` that is never NULL.
+    pub source: String,
+    /// What the statement calls the source.
+    pub source_alias: String,
+    /// The condition.
+    pub on: String,
+}
+
+impl Join {
+    /// Finds each row's clause, and what becomes of it.
+    pub async fn plan(
+        &self,
+        db: &Database,
+        table: Table,
+        clauses: &[Clause],
+        twice: Twice,
+    ) -> Result<Change> {
+        let Self { alias, source, source_alias, on } = self;
+        let pin = db.catalog().pin(Arc::new(table.with_row_ids()));
+        let definition = table.definition();
+        let target = quoted(alias);
+        let has = |kind: Match| clauses.iter().any(|clause| clause.kind == kind);
+        let join = match (has(Match::NotMatched), has(Match::NotMatchedBySource)) {
+            (true, true) => "FULL JOIN",
+            (true, false) => "LEFT JOIN",
+            (false, true) => "RIGHT JOIN",
+            (false, false) => "JOIN",
+        };
+        let conditions: Vec<String> = clauses
         .iter()
         .map(|clause| {
             let here = match clause.kind {
@@ -250,41 +262,43 @@ pub async fn apply(
             }
         })
         .collect();
-    let number = case(conditions.iter().enumerate().map(|(i, when)| (when, i.to_string())), "-1");
-    let mut select = vec![
-        format!("{number} AS \"{CLAUSE}\""),
-        format!("{target}.\"_rowid\" AS \"{ID}\""),
-        format!("{target}.\"_rowaddr\" AS \"{ADDRESS}\""),
-    ];
-    for field in definition.schema().fields() {
-        let name = field.name();
-        let kept = format!("{target}.{}", quoted(name));
-        let data_type = Definition::sql_type(field.data_type());
-        let values = clauses.iter().zip(&conditions).filter_map(|(clause, when)| {
-            let value = match &clause.action {
-                Action::Delete => return None,
-                Action::Update(values) => find(values, name)?,
-                Action::Insert { values, .. } => {
-                    find(values, name).unwrap_or_else(|| match Definition::role(field) {
-                        ColumnRole::Default(default) => default,
-                        _ => "NULL".to_string(),
-                    })
-                }
-            };
-            let nested = field.data_type().is_nested() && !data_type.ends_with(')');
-            Some((when, if nested { value } else { format!("CAST({value} AS {data_type})") }))
-        });
-        let value = case(values, &kept);
-        select.push(format!("{value} AS {}", quoted(name)));
+        let number =
+            case(conditions.iter().enumerate().map(|(i, when)| (when, i.to_string())), "-1");
+        let mut select = vec![
+            format!("{number} AS \"{CLAUSE}\""),
+            format!("{target}.\"_rowid\" AS \"{ID}\""),
+            format!("{target}.\"_rowaddr\" AS \"{ADDRESS}\""),
+        ];
+        for field in definition.schema().fields() {
+            let name = field.name();
+            let kept = format!("{target}.{}", quoted(name));
+            let data_type = Definition::sql_type(field.data_type());
+            let values = clauses.iter().zip(&conditions).filter_map(|(clause, when)| {
+                let value = match &clause.action {
+                    Action::Delete => return None,
+                    Action::Update(values) => find(values, name)?,
+                    Action::Insert { values, .. } => {
+                        find(values, name).unwrap_or_else(|| match Definition::role(field) {
+                            ColumnRole::Default(default) => default,
+                            _ => "NULL".to_string(),
+                        })
+                    }
+                };
+                let nested = field.data_type().is_nested() && !data_type.ends_with(')');
+                Some((when, if nested { value } else { format!("CAST({value} AS {data_type})") }))
+            });
+            let value = case(values, &kept);
+            select.push(format!("{value} AS {}", quoted(name)));
+        }
+        let query = format!(
+            "SELECT {} FROM {source} {join} {} AS {target} ON {on}",
+            select.join(", "),
+            db.pinned(&pin)
+        );
+        let plan = db.context().state().create_logical_plan(&query).await?;
+        let plan = finish(db, &definition, plan, clauses)?;
+        Ok(Change { table, plan, twice, pins: vec![pin] })
     }
-    let query = format!(
-        "SELECT {} FROM {source} {join} {} AS {target} ON {on}",
-        select.join(", "),
-        db.pinned(&pin)
-    );
-    let plan = db.context().state().create_logical_plan(&query).await?;
-    let plan = finish(db, &definition, plan, clauses)?;
-    change::apply(db, table, plan, sql, twice).boxed().await
 }
 
 fn find(values: &[(String, String)], name: &str) -> Option<String> {

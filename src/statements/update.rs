@@ -16,7 +16,7 @@ use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::result::ResultSet;
 use crate::statements::backfill;
-use crate::statements::change::{self, ADDRESS, CHANGE, Changed, ID, Twice};
+use crate::statements::change::{ADDRESS, CHANGE, Change, ID, Twice};
 use crate::statements::columns::with_generated;
 use crate::statements::merge::assignments;
 use crate::statements::names::{self, quoted};
@@ -85,15 +85,50 @@ fn from_text(db: &Database, pin: &Pin, target: &Target, others: &[TableWithJoins
     from
 }
 
+fn others_of(update: &Update) -> &[TableWithJoins] {
+    match &update.from {
+        Some(UpdateTableFromKind::BeforeSet(tables) | UpdateTableFromKind::AfterSet(tables)) => {
+            tables
+        }
+        None => &[],
+    }
+}
+
+/// What EXPLAIN UPDATE shows.
+pub async fn explain_update(db: &Database, update: &Update) -> Result<Option<Change>> {
+    let target = target(db, &update.table, "UPDATE")?;
+    let others = others_of(update);
+    if left_to_engine(db, &target, !others.is_empty(), update.selection.as_ref()).await? {
+        return Ok(None);
+    }
+    Ok(Some(plan_update(db, update, &target, others).boxed().await?))
+}
+
+/// What EXPLAIN DELETE shows.
+pub async fn explain_delete(db: &Database, delete: &Delete) -> Result<Option<Change>> {
+    let target = target_of(db, delete)?;
+    let others = delete.using.as_deref().unwrap_or_default();
+    if left_to_engine(db, &target, !others.is_empty(), delete.selection.as_ref()).await? {
+        return Ok(None);
+    }
+    let selection = delete.selection.as_ref().map(sql_text);
+    Ok(Some(plan_delete(db, &target, others, selection.as_deref()).boxed().await?))
+}
+
+fn target_of(db: &Database, delete: &Delete) -> Result<Target> {
+    let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
+    let [table] = from.as_slice() else {
+        return Err(Error::Unsupported(
+            "DELETE changes one table; bring others in with USING and WHERE".to_string(),
+        ));
+    };
+    target(db, table, "DELETE")
+}
+
 /// `None` for a table of the session, which DataFusion changes.
 pub async fn update(db: &Database, update: &Update, text: &str) -> Result<Option<ResultSet>> {
     let target = target(db, &update.table, "UPDATE")?;
-    let others = match &update.from {
-        Some(UpdateTableFromKind::BeforeSet(tables) | UpdateTableFromKind::AfterSet(tables)) => {
-            tables.as_slice()
-        }
-        None => &[],
-    };
+    let others = others_of(update);
     if left_to_engine(db, &target, !others.is_empty(), update.selection.as_ref()).await? {
         return Ok(None);
     }
@@ -102,17 +137,19 @@ pub async fn update(db: &Database, update: &Update, text: &str) -> Result<Option
         update.returning.is_some() || update.output.is_some(),
         update.limit.is_some() || !update.order_by.is_empty(),
     )?;
-    let changed = retrying(&target.name, || update_once(db, update, &target, others, text)).await?;
+    let changed = retrying(&target.name, || async {
+        plan_update(db, update, &target, others).boxed().await?.apply(db, text).await
+    })
+    .await?;
     Ok(Some(ResultSet::count("UPDATE", changed.updated)))
 }
 
-async fn update_once(
+async fn plan_update(
     db: &Database,
     update: &Update,
     target: &Target,
     others: &[TableWithJoins],
-    text: &str,
-) -> Result<Changed> {
+) -> Result<Change> {
     let table = db.catalog().table(&target.name).await?;
     let definition = table.definition();
     let values = assignments(db, &definition, &target.name.to_string(), &update.assignments)?;
@@ -149,18 +186,12 @@ async fn update_once(
         let stale = values.iter().any(|(column, _)| inputs.contains(column));
         Ok((stale || pending.contains(field.name())).then_some(generated))
     })?;
-    change::apply(db, &table, plan, text, Twice::First).boxed().await
+    Ok(Change { table, plan, twice: Twice::First, pins: vec![pin] })
 }
 
 /// `None` for a table of the session, which DataFusion changes.
 pub async fn delete(db: &Database, delete: &Delete, text: &str) -> Result<Option<ResultSet>> {
-    let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
-    let [table] = from.as_slice() else {
-        return Err(Error::Unsupported(
-            "DELETE changes one table; bring others in with USING and WHERE".to_string(),
-        ));
-    };
-    let target = target(db, table, "DELETE")?;
+    let target = target_of(db, delete)?;
     let others = delete.using.as_deref().unwrap_or_default();
     if left_to_engine(db, &target, !others.is_empty(), delete.selection.as_ref()).await? {
         return Ok(None);
@@ -171,19 +202,20 @@ pub async fn delete(db: &Database, delete: &Delete, text: &str) -> Result<Option
         delete.limit.is_some() || !delete.order_by.is_empty(),
     )?;
     let selection = delete.selection.as_ref().map(sql_text);
-    let changed =
-        retrying(&target.name, || delete_once(db, &target, others, selection.as_deref(), text))
-            .await?;
+    let changed = retrying(&target.name, || async {
+        let change = plan_delete(db, &target, others, selection.as_deref()).boxed().await?;
+        change.apply(db, text).await
+    })
+    .await?;
     Ok(Some(ResultSet::count("DELETE", changed.deleted)))
 }
 
-async fn delete_once(
+async fn plan_delete(
     db: &Database,
     target: &Target,
     others: &[TableWithJoins],
     selection: Option<&str>,
-    text: &str,
-) -> Result<Changed> {
+) -> Result<Change> {
     let table = db.catalog().table(&target.name).await?;
     let pin = db.catalog().pin(Arc::new(table.with_row_ids()));
     let mut query = format!(
@@ -196,7 +228,7 @@ async fn delete_once(
         query.push_str(&format!(" WHERE {selection}"));
     }
     let plan = db.context().state().create_logical_plan(&query).await?;
-    change::apply(db, &table, plan, text, Twice::First).boxed().await
+    Ok(Change { table, plan, twice: Twice::First, pins: vec![pin] })
 }
 
 fn refuse(verb: &str, returning: bool, limited: bool) -> Result<()> {
@@ -220,7 +252,10 @@ pub async fn truncate(db: &Database, truncate: &Truncate, text: &str) -> Result<
             continue;
         }
         let target = Target { alias: name.table.clone(), name };
-        retrying(&target.name, || delete_once(db, &target, &[], None, text)).await?;
+        retrying(&target.name, || async {
+            plan_delete(db, &target, &[], None).boxed().await?.apply(db, text).await
+        })
+        .await?;
     }
     Ok(ResultSet::done("TRUNCATE TABLE"))
 }

@@ -101,6 +101,11 @@ impl Definition {
         key.into_iter().map(|(_, name)| name).collect()
     }
 
+    /// Where the key's columns are among the table's, in the key's order.
+    pub fn key_columns(&self) -> Vec<usize> {
+        self.primary_key().iter().filter_map(|name| self.schema.index_of(name).ok()).collect()
+    }
+
     /// Where a column's values come from.
     pub fn role(field: &Field) -> ColumnRole {
         let metadata = field.metadata();

@@ -11,7 +11,9 @@ use lance::Dataset;
 use lance::dataset::CommitBuilder;
 use lance::dataset::transaction::{Operation, Transaction, UpdateMode};
 use lance_select::RowAddrTreeMap;
-use lance_table::format::key_existence::{FilterType, KeyExistenceFilter};
+use lance_table::format::key_existence::{
+    FilterType, KeyExistenceFilter, KeyExistenceFilterBuilder, KeyValue,
+};
 use lance_table::format::{Fragment, RowIdMeta};
 use lance_table::rowids::{RowIdSequence, rechunk_sequences, write_row_ids};
 use roaring::RoaringTreemap;
@@ -22,6 +24,9 @@ use crate::tables::write::properties;
 
 /// How often a statement is run again when another process changed the same rows meanwhile.
 const ATTEMPTS: u32 = 12;
+
+/// The most keys whose hashes a commit carries.
+const MOST_KEYS_TOLD: usize = 65_536;
 
 /// What happens to a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,10 +87,10 @@ impl Mutation {
                 // Every column may have changed: no index covers the new fragments.
                 fields_for_preserving_frag_bitmap: all_field_ids(&dataset),
                 update_mode: Some(UpdateMode::RewriteRows),
-                inserted_rows_filter: self.new_keys.map(|(field_ids, hashes)| KeyExistenceFilter {
-                    field_ids,
-                    filter: FilterType::ExactSet(hashes),
-                }),
+                inserted_rows_filter: match self.new_keys {
+                    Some((field_ids, hashes)) => Some(key_filter(field_ids, hashes)?),
+                    None => None,
+                },
                 updated_fragment_offsets: None,
             }
         };
@@ -98,6 +103,19 @@ impl Mutation {
             .boxed()
             .await?)
     }
+}
+
+/// What the commit tells others of the keys that it brings. Many keys are told as a filter that is
+/// full: whoever brings keys at the same time then looks again, which is only slower.
+fn key_filter(field_ids: Vec<i32>, hashes: HashSet<u64>) -> Result<KeyExistenceFilter> {
+    if hashes.len() <= MOST_KEYS_TOLD {
+        return Ok(KeyExistenceFilter { field_ids, filter: FilterType::ExactSet(hashes) });
+    }
+    let mut filter = KeyExistenceFilterBuilder::new(field_ids);
+    for hash in hashes {
+        filter.insert(KeyValue::UInt64(hash))?;
+    }
+    Ok(filter.build())
 }
 
 /// Commits new fragments to a table without a key: this never conflicts with other appends.

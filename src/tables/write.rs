@@ -2,13 +2,14 @@
 //! nobody sees before they are committed.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hasher};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Float16Type, Float32Type, Float64Type, Schema, SchemaRef};
-use arrow::row::{OwnedRow, RowConverter, SortField};
+use arrow::row::{RowConverter, SortField};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::error::DataFusionError;
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream};
@@ -32,6 +33,7 @@ pub struct CheckedRows {
     input: SendableRecordBatchStream,
     schema: SchemaRef,
     table: String,
+    key: Option<(Vec<usize>, SeenKeys)>,
     seen: u64,
     progress: Progress,
 }
@@ -44,7 +46,17 @@ impl CheckedRows {
         table: impl Into<String>,
         progress: Progress,
     ) -> Self {
-        Self { input, schema: definition.schema().clone(), table: table.into(), seen: 0, progress }
+        let schema = definition.schema().clone();
+        Self { input, schema, table: table.into(), key: None, seen: 0, progress }
+    }
+
+    /// Checks too that no primary key comes twice in the stream.
+    pub fn with_unique_key(mut self, definition: &Definition) -> Result<Self> {
+        let key = definition.key_columns();
+        if !key.is_empty() {
+            self.key = Some((key, SeenKeys::of(definition)?));
+        }
+        Ok(self)
     }
 
     fn check(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
@@ -65,6 +77,18 @@ impl CheckedRows {
                     field.name(),
                     self.seen + row as u64 + 1,
                     shown(batch, row, field.name()),
+                )));
+            }
+        }
+        if let Some((columns, seen)) = &mut self.key {
+            let key: Vec<ArrayRef> =
+                columns.iter().map(|&index| batch.column(index).clone()).collect();
+            if let Some(row) = seen.admit(&key)?.iter().position(|new| !new) {
+                let names = Definition::of(self.schema.clone()).primary_key();
+                return Err(Error::Constraint(format!(
+                    "primary key {} of table '{}' comes twice in the query; make it unique",
+                    key_as_text(&names, &key, row),
+                    self.table
                 )));
             }
         }
@@ -138,23 +162,38 @@ impl RecordBatchStream for CheckedRows {
     }
 }
 
-/// The keys that a statement has inserted so far: finds the one that comes twice.
+/// The keys that a statement has seen so far: finds the one that comes twice. It keeps 128 bits of
+/// each, so that a statement of many million rows fits in memory; two keys of a billion share them
+/// with a chance of one in 10^20.
 pub struct SeenKeys {
     converter: RowConverter,
-    seen: HashSet<OwnedRow>,
+    seen: HashSet<u128>,
 }
 
 impl SeenKeys {
-    /// For keys of these types.
-    pub fn new(types: impl IntoIterator<Item = DataType>) -> Result<Self> {
-        let fields = types.into_iter().map(SortField::new).collect();
-        Ok(Self { converter: RowConverter::new(fields)?, seen: HashSet::new() })
+    /// For the primary key of a table.
+    pub fn of(definition: &Definition) -> Result<Self> {
+        let schema = definition.schema();
+        let fields = definition
+            .key_columns()
+            .into_iter()
+            .map(|index| SortField::new(schema.field(index).data_type().clone()));
+        Ok(Self { converter: RowConverter::new(fields.collect())?, seen: HashSet::new() })
     }
 
     /// For each row, whether its key is new; remembers it.
     pub fn admit(&mut self, key: &[ArrayRef]) -> Result<Vec<bool>> {
         let rows = self.converter.convert_columns(key)?;
-        Ok(rows.iter().map(|row| self.seen.insert(row.owned())).collect())
+        let half = |salt: u8, bytes: &[u8]| {
+            let mut hasher = DefaultHasher::new();
+            hasher.write_u8(salt);
+            hasher.write(bytes);
+            u128::from(hasher.finish())
+        };
+        Ok(rows
+            .iter()
+            .map(|row| self.seen.insert(half(0, row.as_ref()) << 64 | half(1, row.as_ref())))
+            .collect())
     }
 }
 
