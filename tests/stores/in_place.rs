@@ -61,7 +61,7 @@ async fn folders_patterns_and_partitions() {
         ("log/year=2024/month=02/x.csv", 3),
         ("log/year=2024/month=02/_note.csv", 9),
     ] {
-        folder.write(path, &format!("a\n{a}\n"));
+        folder.write(path, format!("a\n{a}\n"));
     }
     folder.write("log/.hidden/x.csv", "a\n9\n");
     assert_eq!(
