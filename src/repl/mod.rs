@@ -4,6 +4,7 @@
 mod caret;
 mod commands;
 mod complete;
+mod context;
 mod describe;
 mod editor;
 mod format;
