@@ -34,6 +34,7 @@ use tokio::runtime::Runtime;
 
 pub use format::Format;
 pub use shell::{Shell, ShellOptions, Stop};
+pub use terminal::tell;
 
 use editor::{LineEditor, Typed};
 

@@ -256,15 +256,13 @@ impl Shell {
             with_pager: self.pager,
             time: Duration::ZERO,
         };
-        let outcome = show.to_end().await;
+        let outcome = show.run_to_end().await;
         let time = show.time;
         drop(show);
         for notice in self.db.take_notices() {
             let notice = text::escaped(&notice);
-            eprintln!(
-                "{}{notice}",
-                terminal::painted("NOTICE: ", terminal::YELLOW, terminal::error_colours())
-            );
+            let label = terminal::painted("NOTICE: ", terminal::YELLOW, terminal::error_colours());
+            terminal::tell(&format!("{label}{notice}"));
         }
         outcome.map(|()| time)
     }
@@ -291,7 +289,7 @@ impl Shell {
     pub(super) fn explain(&self, stopped: Stopped, sql: &str, first_line: u64) -> Result<(), Stop> {
         let error = match stopped {
             Stopped::Interrupted => {
-                eprintln!("Stopped: the statement was interrupted.");
+                terminal::tell("Stopped: the statement was interrupted.");
                 return Err(Stop::Interrupted);
             }
             Stopped::Failed(_) if self.output.is_closed() => return Err(Stop::PipeClosed),
@@ -310,7 +308,7 @@ impl Shell {
         match (error.location(), pointed) {
             (Some(location), Some(pointed)) => {
                 self.complain_at(&without_place(&error), Some(first_line + location.line - 1));
-                eprintln!("{pointed}");
+                terminal::tell(&pointed);
             }
             _ => self.complain_at(&error.to_string(), Some(first_line)),
         }
@@ -330,7 +328,7 @@ impl Shell {
             (None, _) => String::new(),
         };
         let lines: Vec<String> = message.lines().map(text::escaped).collect();
-        eprintln!("{place}{label}{}", lines.join("\n"));
+        terminal::tell(&format!("{place}{label}{}", lines.join("\n")));
     }
 
     /// Tells a person something that is not a result.
