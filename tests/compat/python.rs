@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
+const LANCEDB: &str = "lancedb==0.40.0";
+
 /// A Python that can `import lancedb`.
 #[derive(Clone)]
 pub struct Python(PathBuf);
@@ -22,7 +24,7 @@ fn install() -> Result<Python, String> {
     }
     step(Command::new("python3").args(["-m", "venv"]).arg(&folder), "python3 -m venv")?;
     step(
-        Command::new(&python).args(["-m", "pip", "install", "-q", "lancedb"]),
+        Command::new(&python).args(["-m", "pip", "install", "-q", LANCEDB]),
         "pip install lancedb",
     )?;
     imports(&python)
