@@ -172,7 +172,11 @@ fn read(source: Source) -> Result<(Option<String>, String), String> {
         }
     };
     match String::from_utf8(bytes) {
-        Ok(text) => Ok((Some(name), text)),
+        Ok(text) => {
+            // Some editors begin a file with a mark that is no part of its text.
+            let text = text.strip_prefix('\u{feff}').map(str::to_string).unwrap_or(text);
+            Ok((Some(name), text))
+        }
         Err(error) => Err(format!(
             "{name} is not UTF-8 text: the byte at position {} is not part of any character",
             error.utf8_error().valid_up_to()
@@ -181,7 +185,7 @@ fn read(source: Source) -> Result<(Option<String>, String), String> {
 }
 
 fn failed(message: &str) -> ExitCode {
-    eprintln!("ERROR: {message}");
+    repl::tell(&format!("ERROR: {message}"));
     ExitCode::FAILURE
 }
 

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use crate::repl::commands::COMMANDS;
+use crate::repl::context::{Statement, expects_table, unquoted};
 use crate::repl::format::Format;
-use crate::repl::keywords::{self, in_case_of, is_keyword};
-use crate::repl::lexer::{Kind, Token, is_word, tokens, tokens_from};
-use crate::repl::names::{Names, TableNames};
+use crate::repl::keywords::{self, in_case_of};
+use crate::repl::lexer::{Kind, is_word};
+use crate::repl::names::Names;
 
 /// Candidates that are offered at most: more than this nobody reads.
 const MOST: usize = 500;
@@ -115,7 +116,7 @@ fn complete_sql(names: &Names, text: &str, cursor: usize) -> (usize, Vec<Candida
         return (start, found);
     }
     if let Some(qualifier) = qualifier.iter().rev().find(|token| !token.is_symbol(".")) {
-        return (typed_start, matching(statement.members(names, qualifier.text), typed));
+        return (typed_start, matching(members(&statement, names, qualifier.text), typed));
     }
     let candidates = match previous {
         None => keyword_candidates(keywords::STATEMENTS, typed),
@@ -126,7 +127,7 @@ fn complete_sql(names: &Names, text: &str, cursor: usize) -> (usize, Vec<Candida
             matching(found, typed)
         }
         Some(_) => {
-            let mut found = statement.columns(names);
+            let mut found = columns(&statement, names);
             if !typed.is_empty() {
                 found.extend(names.functions.iter().map(|name| Candidate::function(name)));
             }
@@ -141,139 +142,25 @@ fn complete_sql(names: &Names, text: &str, cursor: usize) -> (usize, Vec<Candida
     (typed_start, candidates)
 }
 
-/// Whether a table's name comes after this word.
-fn expects_table(word: &Token<'_>) -> bool {
-    [
-        "FROM", "JOIN", "INTO", "UPDATE", "TABLE", "DESCRIBE", "DESC", "VACUUM", "OPTIMIZE",
-        "TRUNCATE", "OF",
-    ]
-    .iter()
-    .any(|keyword| word.is_word(keyword))
+/// The columns that the statement can name.
+fn columns(statement: &Statement<'_>, names: &Names) -> Vec<Candidate> {
+    let tables = statement.tables(names);
+    let columns = tables.iter().flat_map(|(_, table)| &table.columns);
+    let aliases = tables.iter().map(|(alias, _)| Candidate::name(alias));
+    columns.map(|name| Candidate::name(name)).chain(aliases).collect()
 }
 
-/// The statement that the cursor is in.
-struct Statement<'a> {
-    /// What stands before the cursor, without blanks and comments.
-    before: Vec<Token<'a>>,
-    /// All of it, likewise.
-    all: Vec<Token<'a>>,
-    cursor: usize,
-}
-
-impl<'a> Statement<'a> {
-    fn around(text: &'a str, cursor: usize) -> Self {
-        let mut before: Vec<_> =
-            tokens(&text[..cursor]).into_iter().filter(Token::is_significant).collect();
-        let start = before.iter().rposition(|token| token.is_symbol(";")).map_or(0, |at| at + 1);
-        before.drain(..start);
-        let first = before.first().map_or(cursor, |token| token.offset);
-        let mut all: Vec<_> = tokens_from(text, first).filter(Token::is_significant).collect();
-        let end = all.iter().position(|token| token.is_symbol(";")).unwrap_or(all.len());
-        all.truncate(end);
-        Self { before, all, cursor }
+/// What comes after `qualifier.`: the columns of a table, or the tables of a schema.
+fn members(statement: &Statement<'_>, names: &Names, qualifier: &str) -> Vec<Candidate> {
+    let qualifier = unquoted(qualifier);
+    let named = |name: &str| name.eq_ignore_ascii_case(qualifier);
+    let tables = statement.tables(names);
+    let table = tables.iter().find(|(alias, _)| named(alias)).map(|(_, table)| *table);
+    if let Some(table) = table.or_else(|| names.tables.iter().find(|table| named(&table.name))) {
+        return table.columns.iter().map(|name| Candidate::name(name)).collect();
     }
-
-    /// The name at the cursor with what qualifies it: `a`, `.`, `b`.
-    fn path_at_cursor(&self) -> &[Token<'a>] {
-        let mut start = self.before.len();
-        let mut end = self.cursor;
-        while let Some(token) = start.checked_sub(1).and_then(|at| self.before.get(at))
-            && token.end() == end
-            && (matches!(token.kind, Kind::Word | Kind::Identifier) || token.is_symbol("."))
-        {
-            start -= 1;
-            end = token.offset;
-        }
-        &self.before[start..]
-    }
-
-    /// What stands before the name at the cursor.
-    fn word_before(&self, path_length: usize) -> Option<&Token<'a>> {
-        self.before.len().checked_sub(path_length + 1).and_then(|at| self.before.get(at))
-    }
-
-    /// Whether the string at the cursor can be a file's name.
-    fn expects_file(&self) -> bool {
-        let Some(word) = self.word_before(1) else { return false };
-        if ["FROM", "JOIN", "TO", "LOCATION", "DESCRIBE"].iter().any(|verb| word.is_word(verb)) {
-            return true;
-        }
-        let function = self.word_before(2);
-        word.is_symbol("(")
-            && function.is_some_and(|name| name.text.to_lowercase().starts_with("read_"))
-            || word.is_symbol(",") && self.in_from_list()
-    }
-
-    /// Whether a comma before the cursor separates tables: the last keyword was FROM.
-    fn in_from_list(&self) -> bool {
-        let keyword = self.before.iter().rev().find(|token| {
-            token.kind == Kind::Word && is_keyword(token.text) && !token.is_word("AS")
-        });
-        keyword.is_some_and(|token| token.is_word("FROM"))
-    }
-
-    /// The tables that the statement names, with the names it gives them.
-    fn tables(&self, names: &'a Names) -> Vec<(&'a str, &'a TableNames)> {
-        let mut found = Vec::new();
-        let mut from = false;
-        for (at, token) in self.all.iter().enumerate() {
-            let opens = expects_table(token) || (from && token.is_symbol(","));
-            if token.kind == Kind::Word && is_keyword(token.text) && !token.is_word("AS") {
-                from = token.is_word("FROM") || token.is_word("JOIN");
-            }
-            if !opens {
-                continue;
-            }
-            let mut rest = self.all.get(at + 1..).unwrap_or_default();
-            let mut name = rest.first();
-            while let [_, dot, table, ..] = rest
-                && dot.is_symbol(".")
-            {
-                name = Some(table);
-                rest = rest.get(2..).unwrap_or_default();
-            }
-            let Some(name) = name else { continue };
-            let name = unquoted(name.text);
-            let table = names.tables.iter().find(|table| table.name.eq_ignore_ascii_case(name));
-            let Some(table) = table else { continue };
-            let alias = match rest.get(1..) {
-                Some([word, alias, ..]) if word.is_word("AS") => Some(alias),
-                Some([alias, ..]) => Some(alias),
-                _ => None,
-            };
-            let is_name = |token: &&Token<'_>| match token.kind {
-                // The word at the cursor is still being typed.
-                Kind::Word => !is_keyword(token.text) && token.end() != self.cursor,
-                kind => kind == Kind::Identifier,
-            };
-            let alias =
-                alias.filter(is_name).map_or(table.name.as_str(), |alias| unquoted(alias.text));
-            found.push((alias, table));
-        }
-        found
-    }
-
-    /// The columns that the statement can name.
-    fn columns(&self, names: &'a Names) -> Vec<Candidate> {
-        let tables = self.tables(names);
-        let columns = tables.iter().flat_map(|(_, table)| &table.columns);
-        let aliases = tables.iter().map(|(alias, _)| Candidate::name(alias));
-        columns.map(|name| Candidate::name(name)).chain(aliases).collect()
-    }
-
-    /// What comes after `qualifier.`: the columns of a table, or the tables of a schema.
-    fn members(&self, names: &'a Names, qualifier: &str) -> Vec<Candidate> {
-        let qualifier = unquoted(qualifier);
-        let named = |name: &str| name.eq_ignore_ascii_case(qualifier);
-        let tables = self.tables(names);
-        let table = tables.iter().find(|(alias, _)| named(alias)).map(|(_, table)| *table);
-        if let Some(table) = table.or_else(|| names.tables.iter().find(|table| named(&table.name)))
-        {
-            return table.columns.iter().map(|name| Candidate::name(name)).collect();
-        }
-        let tables = names.tables.iter().filter(|table| named(&table.schema));
-        tables.map(|table| Candidate::name(&table.name)).collect()
-    }
+    let tables = names.tables.iter().filter(|table| named(&table.schema));
+    tables.map(|table| Candidate::name(&table.name)).collect()
 }
 
 /// Tables as they can be named: those of other schemas with their schema.
@@ -304,10 +191,6 @@ fn matching(candidates: impl IntoIterator<Item = Candidate>, typed: &str) -> Vec
     let typed = typed.to_lowercase();
     let begins = |candidate: &Candidate| candidate.shown.to_lowercase().starts_with(&typed);
     candidates.into_iter().filter(begins).collect()
-}
-
-fn unquoted(name: &str) -> &str {
-    name.trim_matches(['"', '`'])
 }
 
 /// SQL folds names to lower case unless they are quoted.
@@ -349,6 +232,7 @@ fn files(typed: &str) -> Vec<Candidate> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::repl::names::TableNames;
 
     fn names() -> Names {
         let table = |schema: &str, name: &str, columns: &[&str]| TableNames {

@@ -4,6 +4,7 @@
 mod caret;
 mod commands;
 mod complete;
+mod context;
 mod describe;
 mod editor;
 mod format;
@@ -33,6 +34,7 @@ use tokio::runtime::Runtime;
 
 pub use format::Format;
 pub use shell::{Shell, ShellOptions, Stop};
+pub use terminal::tell;
 
 use editor::{LineEditor, Typed};
 

@@ -1,11 +1,13 @@
 //! What the shell does for each backslash command.
 
+use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use crate::repl::commands::{COMMANDS, Command, Relations};
+use crate::error::Error;
+use crate::repl::commands::{COMMANDS, Command, Relations, Target};
 use crate::repl::format::Format;
 use crate::repl::output::Output;
 use crate::repl::running::{Running, ctrl_c};
@@ -114,8 +116,61 @@ impl Shell {
     async fn functions(&mut self, pattern: Option<&str>, detailed: bool) -> Result<(), Stop> {
         let rows = describe::functions(self.db.context(), pattern, detailed)
             .map_err(|error| self.fail(&error.into()))?;
-        let shown = self.show(Running::rows(rows), None).await;
-        shown.or_else(|stopped| self.explain(stopped, "", 1))
+        let shown = self.show(Running::rows(rows), self.style_of_listings()).await;
+        shown.map(|_| ()).or_else(|stopped| self.explain(stopped, "", 1))
+    }
+
+    /// Runs a file, as `\i` does.
+    async fn include(&mut self, path: &Path) -> Result<(), Stop> {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) => {
+                self.complain(&format!("'{}' cannot be read: {error}", path.display()));
+                return Err(Stop::Failed);
+            }
+        };
+        self.run_script(&text, Some(&path.display().to_string())).await
+    }
+
+    /// Runs the last statement with its result sent elsewhere.
+    async fn go(&mut self, target: Option<Target>, expanded: bool) -> Result<(), Stop> {
+        let Some(statement) = self.last_statement.clone() else {
+            self.complain("there is no statement to run yet");
+            return Err(Stop::Failed);
+        };
+        let usually_expanded = self.expanded;
+        self.expanded |= expanded;
+        let outcome = match target {
+            None => self.statement(&statement).await,
+            Some(target) => {
+                let usual = match self.target(&target, Output::whole_file) {
+                    Ok(output) => std::mem::replace(&mut self.output, output),
+                    Err(stop) => {
+                        self.expanded = usually_expanded;
+                        return Err(stop);
+                    }
+                };
+                let outcome = self.statement(&statement).await;
+                let output = std::mem::replace(&mut self.output, usual);
+                // A result that is not whole does not become a file.
+                outcome.and_then(|()| output.close().map_err(|error| self.fail(&error)))
+            }
+        };
+        self.expanded = usually_expanded;
+        outcome
+    }
+
+    /// The output that a target means.
+    fn target(
+        &self,
+        target: &Target,
+        file: fn(&Path) -> Result<Output, Error>,
+    ) -> Result<Output, Stop> {
+        match target {
+            Target::File(path) => file(path),
+            Target::Command(line) => Output::command(line),
+        }
+        .map_err(|error| self.fail(&error))
     }
 
     /// Runs the last statement again and again.
@@ -205,6 +260,6 @@ fn run_editor(path: &Path) -> Result<String, String> {
     if !status.success() {
         return Err(format!("the editor '{editor}' failed: {status}"));
     }
-    std::fs::read_to_string(path)
+    fs::read_to_string(path)
         .map_err(|error| format!("'{}' cannot be read: {error}", path.display()))
 }

@@ -2,7 +2,7 @@
 //! The line editor stands on it, and so do scripts.
 
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 
 use crate::database::{Database, OpenOptions};
 use crate::error::Error;
-use crate::repl::commands::{Command, Target};
+use crate::repl::commands::Command;
 use crate::repl::format::Format;
 use crate::repl::input::{Statement, Step, is_bare_word, steps};
 use crate::repl::names::SharedNames;
@@ -215,7 +215,11 @@ impl Shell {
     pub(super) async fn statement(&mut self, statement: &Statement) -> Result<(), Stop> {
         let sql = self.variables.substitute(&statement.text).into_owned();
         let running = Running::start(&self.engine, &self.db, &sql);
-        let outcome = self.show(running, None).await;
+        let outcome = self.show(running, self.style()).await.map(|time| {
+            if self.timing {
+                self.say(&format!("Time: {}", timing(time)));
+            }
+        });
         // A statement that may have made or dropped something; SELECT, the common one, cannot.
         if self.interactive && !sql.trim_start().to_ascii_lowercase().starts_with("select") {
             self.names.reload(&self.engine, &self.db);
@@ -226,8 +230,9 @@ impl Shell {
     /// Runs a query of our own and shows its result under a title.
     pub(super) async fn query(&mut self, sql: &str, title: Option<String>) -> Result<(), Stop> {
         let running = Running::start(&self.engine, &self.db, sql);
-        let outcome = self.show(running, title).await;
-        outcome.or_else(|stopped| match stopped {
+        let style = Style { title, ..self.style_of_listings() };
+        let outcome = self.show(running, style).await;
+        outcome.map(|_| ()).or_else(|stopped| match stopped {
             // The text is not the user's: a place in it would only puzzle.
             Stopped::Failed(error) if error.location().is_some() => {
                 self.complain(&without_place(&error));
@@ -237,13 +242,13 @@ impl Shell {
         })
     }
 
-    /// Shows rows, or what else a statement answers, and everything beside it.
+    /// Shows rows, or what else a statement answers, and everything beside it. Gives how long the
+    /// statement took.
     pub(super) async fn show(
         &mut self,
         running: Running,
-        title: Option<String>,
-    ) -> Result<(), Stopped> {
-        let style = self.style(title);
+        style: Style,
+    ) -> Result<Duration, Stopped> {
         let mut show = Show {
             running,
             output: &mut self.output,
@@ -251,23 +256,18 @@ impl Shell {
             with_pager: self.pager,
             time: Duration::ZERO,
         };
-        let outcome = show.to_end().await;
+        let outcome = show.run_to_end().await;
         let time = show.time;
         drop(show);
         for notice in self.db.take_notices() {
             let notice = text::escaped(&notice);
-            eprintln!(
-                "{}{notice}",
-                terminal::painted("NOTICE: ", terminal::YELLOW, terminal::error_colours())
-            );
+            let label = terminal::painted("NOTICE: ", terminal::YELLOW, terminal::error_colours());
+            terminal::tell(&format!("{label}{notice}"));
         }
-        if outcome.is_ok() && self.timing {
-            self.say(&format!("Time: {}", timing(time)));
-        }
-        outcome
+        outcome.map(|()| time)
     }
 
-    fn style(&self, title: Option<String>) -> Style {
+    fn style(&self) -> Style {
         let on_terminal = self.output.is_terminal();
         Style {
             format: self.output.format().unwrap_or(self.format),
@@ -276,15 +276,20 @@ impl Shell {
             colours: on_terminal && terminal::colours(),
             columns: if on_terminal { terminal::size().map(|(columns, _)| columns) } else { None },
             own_file: self.output.is_file(),
-            title,
+            title: None,
         }
+    }
+
+    /// In lists of our own, nothing is shown where there is nothing.
+    pub(super) fn style_of_listings(&self) -> Style {
+        Style { null: String::new(), ..self.style() }
     }
 
     /// Tells why a statement stopped, if that is bad news.
     pub(super) fn explain(&self, stopped: Stopped, sql: &str, first_line: u64) -> Result<(), Stop> {
         let error = match stopped {
             Stopped::Interrupted => {
-                eprintln!("Stopped: the statement was interrupted.");
+                terminal::tell("Stopped: the statement was interrupted.");
                 return Err(Stop::Interrupted);
             }
             Stopped::Failed(_) if self.output.is_closed() => return Err(Stop::PipeClosed),
@@ -303,7 +308,7 @@ impl Shell {
         match (error.location(), pointed) {
             (Some(location), Some(pointed)) => {
                 self.complain_at(&without_place(&error), Some(first_line + location.line - 1));
-                eprintln!("{pointed}");
+                terminal::tell(&pointed);
             }
             _ => self.complain_at(&error.to_string(), Some(first_line)),
         }
@@ -323,7 +328,7 @@ impl Shell {
             (None, _) => String::new(),
         };
         let lines: Vec<String> = message.lines().map(text::escaped).collect();
-        eprintln!("{place}{label}{}", lines.join("\n"));
+        terminal::tell(&format!("{place}{label}{}", lines.join("\n")));
     }
 
     /// Tells a person something that is not a result.
@@ -333,59 +338,6 @@ impl Shell {
             use std::io::Write;
             let _ = writeln!(std::io::stdout(), "{message}");
         }
-    }
-
-    /// Runs a file, as `\i` does.
-    pub(super) async fn include(&mut self, path: &Path) -> Result<(), Stop> {
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) => {
-                self.complain(&format!("'{}' cannot be read: {error}", path.display()));
-                return Err(Stop::Failed);
-            }
-        };
-        self.run_script(&text, Some(&path.display().to_string())).await
-    }
-
-    /// Runs the last statement with its result sent elsewhere.
-    pub(super) async fn go(&mut self, target: Option<Target>, expanded: bool) -> Result<(), Stop> {
-        let Some(statement) = self.last_statement.clone() else {
-            self.complain("there is no statement to run yet");
-            return Err(Stop::Failed);
-        };
-        let usually_expanded = self.expanded;
-        self.expanded |= expanded;
-        let outcome = match target {
-            None => self.statement(&statement).await,
-            Some(target) => {
-                let usual = match self.target(&target, Output::whole_file) {
-                    Ok(output) => std::mem::replace(&mut self.output, output),
-                    Err(stop) => {
-                        self.expanded = usually_expanded;
-                        return Err(stop);
-                    }
-                };
-                let outcome = self.statement(&statement).await;
-                let output = std::mem::replace(&mut self.output, usual);
-                // A result that is not whole does not become a file.
-                outcome.and_then(|()| output.close().map_err(|error| self.fail(&error)))
-            }
-        };
-        self.expanded = usually_expanded;
-        outcome
-    }
-
-    /// The output that a target means.
-    pub(super) fn target(
-        &self,
-        target: &Target,
-        file: fn(&Path) -> crate::error::Result<Output>,
-    ) -> Result<Output, Stop> {
-        match target {
-            Target::File(path) => file(path),
-            Target::Command(line) => Output::command(line),
-        }
-        .map_err(|error| self.fail(&error))
     }
 
     /// Prints an error and stops.

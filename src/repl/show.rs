@@ -26,7 +26,7 @@ pub struct Show<'a> {
 
 impl Show<'_> {
     /// Shows what the statement gives, until its end.
-    pub async fn to_end(&mut self) -> Result<(), Stopped> {
+    pub async fn run_to_end(&mut self) -> Result<(), Stopped> {
         let mut line = ProgressLine::new(true);
         let waiting = Instant::now();
         let started = self.running.started(&mut line).await;

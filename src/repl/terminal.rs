@@ -1,6 +1,6 @@
 //! What the terminal is, and how it is coloured.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 
 /// The size of the terminal that standard output is, or else standard error.
 pub fn size() -> Option<(usize, usize)> {
@@ -16,6 +16,11 @@ pub fn colours() -> bool {
 /// Whether colours are wanted on standard error.
 pub fn error_colours() -> bool {
     io::stderr().is_terminal() && colours_allowed()
+}
+
+/// Says something on standard error. Where that is closed, nobody wants to know.
+pub fn tell(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// <https://no-color.org>, and terminals that cannot.

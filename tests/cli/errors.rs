@@ -84,6 +84,35 @@ fn rows_arrive_while_the_statement_still_runs() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_an_error_and_a_full_standard_error_is_none() {
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let run = |arguments: &[&str], out: Stdio, err: Stdio| {
+        command().args(arguments).stdout(out).stderr(err).output().unwrap()
+    };
+    let output = run(&["-c", "SELECT 1"], full().into(), Stdio::piped());
+    assert_eq!(output.status.code(), Some(1));
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(err.contains("the result cannot be written: No space left"), "{err}");
+    let output = run(&["-c", "SELECT wrong"], Stdio::piped(), full().into());
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_stops_a_run() {
+    let endless = "SELECT sum(a.value * b.value) FROM generate_series(1, 1000000) a \
+                   CROSS JOIN generate_series(1, 1000000) b";
+    let child = command().args(["-c", endless]).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("interrupted"));
+}
+
 #[test]
 fn unreadable_input_is_named() {
     let missing = run(&["-f", "no/such/file.sql"]);

@@ -18,7 +18,7 @@ fn standard_input_is_a_script_when_it_is_piped() {
 fn statements_run_in_the_order_of_the_command_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("two.sql");
-    fs::write(&path, "SELECT 2 AS n;").unwrap();
+    fs::write(&path, "\u{feff}SELECT 2 AS n;").unwrap();
     let run = run(&[
         "--format",
         "csv",
