@@ -75,9 +75,11 @@ impl<'a> Place<'a> {
         };
         if globs.is_some() && (location.starts_with("http://") || location.starts_with("https://"))
         {
+            // A query is no pattern, and may hold a signature that no message should repeat.
+            location::parse(location)?;
             return Err(Error::Unsupported(format!(
-                "cannot read '{location}': a web server does not list its files, so a URL has no '*', '?', '[' \
-                 or '{{'; name each file"
+                "cannot read '{location}': a web server does not list its files, so a URL has no '*', '[' or \
+                 '{{'; name each file"
             )));
         }
         let base = location::parse(folder)?;

@@ -47,6 +47,12 @@ impl FilesTable {
         format: Arc<dyn FileFormat>,
     ) -> Result<Self> {
         let filled: Vec<_> = listing.files.iter().filter(|file| file.size > 0).cloned().collect();
+        if filled.is_empty() {
+            return Err(Error::Invalid(format!(
+                "'{}' is empty and has no columns; write it again, or leave it out",
+                listing.location
+            )));
+        }
         let sample = format::sample(format.as_ref(), &listing, &filled).await?;
         let (store, sampled) = match &sample {
             Some((store, files)) => (store, files),

@@ -61,6 +61,8 @@ struct Connection {
 
 /// A location and the store that it lies in.
 #[derive(Debug, Clone)]
+// Statements that read single objects, like embed_image of a URL, take the store and the path.
+#[cfg_attr(not(test), expect(dead_code))]
 pub struct Located {
     /// The whole URL, in the form that Lance takes.
     pub url: Url,
@@ -102,13 +104,8 @@ impl Stores {
         Ok(Located { store: self.store(&url)?, path: location::path_of(&url)?, url })
     }
 
-    /// What Lance must be told to open the same place as [`Stores::open`].
-    pub fn lance_options(&self, url: &Url) -> HashMap<String, String> {
-        storage_options(url, self.secret_for(url).as_deref())
-    }
-
-    /// [`Stores::lance_options`] in Lance's whole form, which also keeps credentials out of Lance's
-    /// errors.
+    /// What Lance must be told to open the same place as [`Stores::open`]: credentials, endpoint,
+    /// retries, and to keep credentials out of its errors.
     pub fn lance_params(&self, url: &Url) -> ObjectStoreParams {
         self.params(url, self.secret_for(url).as_deref())
     }
@@ -278,7 +275,9 @@ impl ObjectStoreRegistry for Stores {
         if let Ok(registered) = self.shared.registered.get_store(url) {
             return Ok(registered);
         }
-        let store = self.store(url).map_err(DataFusionError::from)?;
+        // Statements of DataFusion's own bring URLs as they were written.
+        let url = location::parse(url.as_str()).map_err(DataFusionError::from)?;
+        let store = self.store(&url).map_err(DataFusionError::from)?;
         Ok(Arc::new(Bridge::new(store)))
     }
 }

@@ -38,10 +38,12 @@ pub enum SecretStatement {
 /// Parses a statement, if it is one about secrets.
 pub fn parse(text: &str) -> Option<Result<SecretStatement>> {
     // Look at the first words only: what is no statement about secrets is left to the SQL parser.
-    let head: Vec<_> = text.split_whitespace().take(5).map(str::to_ascii_uppercase).collect();
-    let head: Vec<_> = head.iter().map(|word| word.split('(').next().unwrap_or_default()).collect();
+    let words = after_comments(text).split(|c: char| c.is_whitespace() || c == '(' || c == ';');
+    let head: Vec<_> =
+        words.filter(|word| !word.is_empty()).take(5).map(str::to_ascii_uppercase).collect();
+    let head: Vec<_> = head.iter().map(String::as_str).collect();
     match *head.as_slice() {
-        ["SHOW", "SECRETS" | "SECRETS;", ..] => {}
+        ["SHOW", "SECRETS", ..] => {}
         ["DROP", "SECRET", ..] | ["DROP", "TEMPORARY", "SECRET", ..] => {}
         ["CREATE", "SECRET", ..]
         | ["CREATE", "TEMPORARY" | "TEMP" | "PERSISTENT", "SECRET", ..] => {}
@@ -50,6 +52,16 @@ pub fn parse(text: &str) -> Option<Result<SecretStatement>> {
         _ => return None,
     }
     Some(Words::new(text).and_then(|mut words| words.statement()))
+}
+
+fn after_comments(text: &str) -> &str {
+    let text = text.trim_start();
+    let rest = match (text.strip_prefix("--"), text.strip_prefix("/*")) {
+        (Some(line), _) => line.split_once('\n').map(|(_, rest)| rest),
+        (_, Some(block)) => block.split_once("*/").map(|(_, rest)| rest),
+        (None, None) => return text,
+    };
+    rest.map_or("", after_comments)
 }
 
 /// The text of a statement without what stands in its parentheses.
@@ -323,7 +335,7 @@ mod tests {
         let (secret, on_conflict) =
             created("CREATE SECRET IF NOT EXISTS (TYPE http, BEARER_TOKEN 't')");
         assert_eq!((secret.name.as_str(), on_conflict), ("__default_http", OnConflict::Keep));
-        let (secret, _) = created("CREATE SECRET(TYPE gcs)");
+        let (secret, _) = created("-- mine\n/* too */ CREATE SECRET(TYPE gcs)");
         assert_eq!(secret.kind, SecretKind::Gcs);
     }
 

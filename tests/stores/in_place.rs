@@ -1,42 +1,9 @@
 //! Local files in place: formats, folders, patterns, partitions, and what goes wrong.
 
-use std::path::Path;
 use std::sync::Arc;
 
+use super::folder::Folder;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, RecordBatchIterator};
-use portolan::Database;
-
-use super::{error, rows};
-
-struct Folder {
-    folder: tempfile::TempDir,
-    db: Database,
-}
-
-impl Folder {
-    async fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), db: Database::in_memory().await.unwrap() }
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.folder.path().join(name).to_str().unwrap().to_string()
-    }
-
-    fn write(&self, name: &str, content: &str) {
-        let path = self.folder.path().join(name);
-        std::fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).unwrap();
-        std::fs::write(path, content).unwrap();
-    }
-
-    /// Runs a statement in which `@` stands for the folder.
-    async fn rows(&self, sql: &str) -> Vec<String> {
-        rows(&self.db, &sql.replace('@', &self.path(""))).await
-    }
-
-    async fn error(&self, sql: &str) -> String {
-        error(&self.db, &sql.replace('@', &self.path(""))).await
-    }
-}
 
 #[tokio::test]
 async fn every_format_that_we_write_is_read_back() {
@@ -156,6 +123,7 @@ async fn what_cannot_be_read_is_said_in_one_sentence() {
     folder.write("mixed/b.json", "{}");
     folder.write("bad.parquet", "this is no parquet");
     folder.write("notes/README", "hello");
+    folder.write("empty.csv", "");
     for (location, expected) in [
         ("none.csv", "there is no file"),
         ("none/*.csv", "no file matches"),
@@ -163,6 +131,7 @@ async fn what_cannot_be_read_is_said_in_one_sentence() {
         ("mixed", "files of several formats"),
         ("bad.parquet", "cannot read"),
         ("notes", "holds no file that can be read"),
+        ("empty.csv", "is empty"),
         ("none.lance", "there is no Lance table at"),
         ("a**b.csv", "'**' stands alone between slashes"),
     ] {

@@ -3,6 +3,7 @@
 
 mod azure;
 mod database;
+mod folder;
 mod in_place;
 mod readers;
 mod s3;

@@ -1,40 +1,6 @@
 //! read_images, read_text, read_npy.
 
-use std::path::PathBuf;
-
-use portolan::Database;
-
-use super::{error, rows};
-
-struct Folder {
-    folder: tempfile::TempDir,
-    db: Database,
-}
-
-impl Folder {
-    async fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), db: Database::in_memory().await.unwrap() }
-    }
-
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.folder.path().join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, content).unwrap();
-        path
-    }
-
-    async fn rows(&self, sql: &str) -> Vec<String> {
-        rows(&self.db, &sql.replace('@', &self.root())).await
-    }
-
-    async fn error(&self, sql: &str) -> String {
-        error(&self.db, &sql.replace('@', &self.root())).await
-    }
-
-    fn root(&self) -> String {
-        format!("{}/", self.folder.path().display())
-    }
-}
+use super::folder::Folder;
 
 /// A PNG's header, all that its size needs.
 fn png(width: u32, height: u32) -> Vec<u8> {
@@ -102,6 +68,16 @@ async fn many_files_come_in_many_batches() {
     assert_eq!(
         folder.rows("SELECT content FROM read_text('@*') WHERE path LIKE '%/042.txt'").await,
         ["file 42"]
+    );
+}
+
+#[tokio::test]
+async fn a_relative_path_stays_one() {
+    let folder = Folder::new().await;
+    assert_eq!(folder.rows("SELECT path FROM read_text('Cargo.toml')").await, ["Cargo.toml"]);
+    assert_eq!(
+        folder.rows("SELECT path FROM read_text('./tests/stores/re*.rs')").await,
+        ["tests/stores/readers.rs"]
     );
 }
 

@@ -162,6 +162,8 @@ async fn files_of_a_web_server() {
     assert!(missing.contains(&format!("there is no file '{url}/data/none.csv'")), "{missing}");
     let glob = error(&db, &format!("SELECT * FROM '{url}/data/*.csv'")).await;
     assert!(glob.contains("a web server does not list its files"), "{glob}");
+    let signed = error(&db, &format!("SELECT * FROM '{url}/data/ports.csv?sig=hunter2'")).await;
+    assert!(signed.contains("without '?'") && !signed.contains("hunter2"), "{signed}");
 }
 
 #[tokio::test]
@@ -175,6 +177,68 @@ async fn the_types_of_long_json_are_found_in_its_beginning() {
     let db = Database::in_memory().await.unwrap();
     let sql = format!("SELECT count(*), max(n) FROM '{}/x.jsonl'", server.url);
     assert_eq!(rows(&db, &sql).await, ["60000|59999"]);
+}
+
+/// A server of two texts and a picture that notes what it is asked for.
+fn noting() -> (WebServer, Arc<Mutex<Vec<String>>>) {
+    let notes = Arc::new(Mutex::new(Vec::new()));
+    let log = notes.clone();
+    let mut gif = b"GIF89a\x20\0\x10\0".to_vec();
+    gif.resize(1 << 20, 0);
+    let server = WebServer::start(move |request| {
+        let range = request.headers.get("range");
+        log.lock().unwrap().push(format!(
+            "{} {} {}",
+            request.method,
+            request.path,
+            range.map_or("", String::as_str)
+        ));
+        let body = if request.path.ends_with(".gif") { gif.clone() } else { b"text".to_vec() };
+        match range.and_then(|range| parse_range(range)) {
+            None => Answer { status: "200 OK", headers: String::new(), body },
+            Some((start, end)) => {
+                let headers =
+                    format!("Content-Range: bytes {start}-{}/{}\r\n", end - 1, body.len());
+                Answer { status: "206 Partial Content", headers, body: body[start..end].to_vec() }
+            }
+        }
+    });
+    (server, notes)
+}
+
+#[tokio::test]
+async fn no_more_is_read_than_is_asked_for() {
+    let (server, notes) = noting();
+    let db = Database::in_memory().await.unwrap();
+    let url = &server.url;
+    let asked = |sql: String| {
+        let (db, notes) = (db.clone(), notes.clone());
+        async move {
+            notes.lock().unwrap().clear();
+            let rows = rows(&db, &sql).await;
+            (rows, std::mem::take(&mut *notes.lock().unwrap()))
+        }
+    };
+    let (rows, asked_for) = asked(format!("SELECT path, size FROM read_text('{url}/a.md')")).await;
+    assert_eq!(rows, [format!("{url}/a.md|4")]);
+    assert_eq!(asked_for, ["HEAD /a.md "]);
+
+    let two = format!("['{url}/a.md', '{url}/b.md']");
+    let (rows, asked_for) = asked(format!("SELECT content FROM read_text({two}) LIMIT 1")).await;
+    assert_eq!(rows, ["text"]);
+    assert_eq!(asked_for, ["HEAD /a.md ", "HEAD /b.md ", "GET /a.md "]);
+
+    let (rows, asked_for) =
+        asked(format!("SELECT width, height FROM read_images('{url}/a.gif')")).await;
+    assert_eq!(rows, ["32|16"]);
+    assert_eq!(asked_for, ["HEAD /a.gif ", "GET /a.gif bytes=0-262143"]);
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_named() {
+    let db = Database::in_memory().await.unwrap();
+    let said = error(&db, "SELECT * FROM 'http://127.0.0.1:1/x.csv'").await;
+    assert!(said.contains("cannot read 'http://127.0.0.1:1/x.csv'"), "{said}");
 }
 
 #[tokio::test]

@@ -248,6 +248,7 @@ async fn a_secret_that_is_replaced_takes_its_connection_along() {
     let second = stores.connect(&root, &Path::from("a")).await.unwrap();
     assert!(!Arc::ptr_eq(&first, &second));
     assert_eq!(stores.shared.connections.lock().len(), 1);
-    let options = stores.lance_options(&Url::parse("s3://bucket/db").unwrap());
+    let params = stores.lance_params(&Url::parse("s3://bucket/db").unwrap());
+    let options = params.storage_options().unwrap();
     assert_eq!(options.get("aws_access_key_id").map(String::as_str), Some("second"));
 }
