@@ -14,7 +14,7 @@ SELECT label, count(*) AS rows, min(word) AS first, max(word) AS last
 FROM glosses GROUP BY label ORDER BY rows DESC, label LIMIT 8;
 
 -- Words of the sea.
-SELECT word, label, text FROM glosses WHERE text LIKE '%ship%' OR text LIKE '%sea %' ORDER BY word LIMIT 8;
+SELECT label, text FROM glosses WHERE text LIKE '% ship %' OR text LIKE '% sea %' ORDER BY word LIMIT 6;
 
 -- Change rows, and look back.
 UPDATE glosses SET word = upper(word) WHERE label = 'noun.phenomenon';

@@ -8,7 +8,9 @@
 mod random;
 
 use std::collections::BTreeMap;
-use std::process::{Child, Command, Stdio};
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use datafusion::arrow::array::AsArray;
@@ -136,8 +138,14 @@ impl Victim {
 
     /// The statement is run until it gets to its end, then the column is dropped.
     async fn backfill(&mut self) {
-        while !self.run("backfill", BACKFILL) {
-            self.expect(&self.rows.clone()).await;
+        loop {
+            match self.attempt("backfill", BACKFILL) {
+                End::Finished => break,
+                End::Killed => self.expect(&self.rows.clone()).await,
+                // The last kill came after the last commit.
+                End::Failed(error) if error.contains("already exists") => break,
+                End::Failed(error) => panic!("{BACKFILL}: {error}"),
+            }
         }
         let database = self.open().await;
         let wrong = "SELECT count(*) FROM base WHERE filled IS DISTINCT FROM id * 7 + 1";
@@ -188,33 +196,48 @@ impl Victim {
 
     /// Runs a statement and kills it at a random moment; whether it came to its end before.
     fn run(&mut self, kind: &'static str, sql: &str) -> bool {
+        match self.attempt(kind, sql) {
+            End::Finished => true,
+            End::Killed => false,
+            End::Failed(error) => panic!("{sql}: {error}"),
+        }
+    }
+
+    fn attempt(&mut self, kind: &'static str, sql: &str) -> End {
         let usual = self.usual.get(kind).copied().unwrap_or(Duration::from_secs(1));
         let patience = usual.mul_f64(1.1 * self.random.fraction());
         let started = Instant::now();
         let mut child = self.start(sql);
         while started.elapsed() < patience {
             if let Some(status) = child.try_wait().unwrap() {
-                assert!(status.success(), "failed: {sql}");
                 self.usual.insert(kind, (usual + started.elapsed()) / 2);
-                self.survived += 1;
-                return true;
+                return self.ended(status);
             }
             std::thread::sleep(Duration::from_millis(1));
         }
         child.kill().unwrap(); // SIGKILL
         let status = child.wait().unwrap();
-        if status.success() {
-            self.survived += 1;
-            return true;
+        self.ended(status)
+    }
+
+    fn ended(&mut self, status: ExitStatus) -> End {
+        match status.code() {
+            Some(0) => {
+                self.survived += 1;
+                End::Finished
+            }
+            Some(_) => End::Failed(std::fs::read_to_string(self.errors()).unwrap()),
+            None => {
+                self.kills += 1;
+                End::Killed
+            }
         }
-        self.kills += 1;
-        false
     }
 
     /// Runs a statement to its end.
     fn finish(&self, sql: &str) {
         let status = self.start(sql).wait().unwrap();
-        assert!(status.success(), "failed: {sql}");
+        assert!(status.success(), "{sql}: {}", std::fs::read_to_string(self.errors()).unwrap());
     }
 
     fn start(&self, sql: &str) -> Child {
@@ -222,9 +245,22 @@ impl Victim {
             .args([&self.location(), "-c", sql])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            .stderr(File::create(self.errors()).unwrap())
             .spawn()
             .unwrap()
     }
+
+    /// What the last statement said on standard error.
+    fn errors(&self) -> PathBuf {
+        self.folder.path().join("errors")
+    }
+}
+
+/// How a statement ended.
+enum End {
+    Finished,
+    Killed,
+    Failed(String),
 }
 
 async fn first_number(database: &Database, sql: &str) -> i64 {

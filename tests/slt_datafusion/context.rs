@@ -97,7 +97,7 @@ impl Engine for Ours {
 
     fn failure(error: DataFusionError) -> Failure {
         match portolan::Error::from(error) {
-            portolan::Error::DataFusion(error) => Plain::failure(*error),
+            portolan::Error::DataFusion { source, .. } => Plain::failure(*source),
             other => Failure(format!("DataFusion error: {other}")),
         }
     }
