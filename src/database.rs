@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use datafusion::execution::SessionStateBuilder;
+use datafusion::dataframe::DataFrame;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionContext;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -196,5 +199,17 @@ impl Database {
             Ok(())
         }
         .boxed()
+    }
+
+    /// The rows of a plan.
+    pub(crate) async fn stream(&self, plan: LogicalPlan) -> Result<SendableRecordBatchStream> {
+        self.stream_frame(DataFrame::new(self.context.state(), plan)).await
+    }
+
+    /// The rows of a frame, from a plan that lets go of its threads when it is stopped.
+    pub(crate) async fn stream_frame(&self, frame: DataFrame) -> Result<SendableRecordBatchStream> {
+        let task = Arc::new(frame.task_ctx());
+        let plan = session::yielding(frame.create_physical_plan().await?)?;
+        Ok(execute_stream(plan, task)?)
     }
 }

@@ -12,12 +12,12 @@ use std::sync::Arc;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::optimizer::{Analyzer, AnalyzerRule};
-use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 pub use secrets::Secrets;
 pub use settings::{Settings, parse_bytes};
 pub use stores::Stores;
+pub use yielding::yielding;
 
 use crate::catalog::Catalog;
 use crate::database::OpenOptions;
@@ -26,7 +26,6 @@ use crate::files;
 use crate::tables::{MAIN_SCHEMA, Storage};
 use vector_casts::VectorCasts;
 use vector_types::VectorTypes;
-use yielding::YieldingJoins;
 
 /// The location of a database that lives in memory.
 pub const IN_MEMORY: &str = "memory://database";
@@ -79,9 +78,7 @@ fn build(options: &OpenOptions, stores: &Stores) -> Result<SessionContext> {
         .with_type_planner(Arc::new(VectorTypes));
     let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(VectorCasts)];
     rules.extend(Analyzer::new().rules);
-    let mut physical = PhysicalOptimizer::new().rules;
-    physical.push(Arc::new(YieldingJoins));
-    let state = state.with_analyzer_rules(rules).with_physical_optimizer_rules(physical).build();
+    let state = state.with_analyzer_rules(rules).build();
     let context = SessionContext::new_with_state(state);
     portolan_udfs::register_functions(&context);
     files::enable(&context, stores);

@@ -3,10 +3,8 @@
 
 use std::sync::Arc;
 
-use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::error::Result;
-use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::coop::CooperativeExec;
 
@@ -21,30 +19,14 @@ const MULTIPLYING: &[&str] = &[
     "UnnestExec",
 ];
 
-/// Puts a yielding operator above everything that multiplies rows.
-#[derive(Debug)]
-pub struct YieldingJoins;
-
-impl PhysicalOptimizerRule for YieldingJoins {
-    fn optimize(
-        &self,
-        plan: Arc<dyn ExecutionPlan>,
-        _config: &ConfigOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        plan.transform_up(|plan| {
-            if !MULTIPLYING.contains(&plan.name()) {
-                return Ok(Transformed::no(plan));
-            }
-            Ok(Transformed::yes(Arc::new(CooperativeExec::new(plan))))
-        })
-        .data()
-    }
-
-    fn name(&self) -> &str {
-        "yielding_joins"
-    }
-
-    fn schema_check(&self) -> bool {
-        true
-    }
+/// The plan with a yielding operator above everything that multiplies rows. It is put there when
+/// the plan is about to run, so that EXPLAIN shows what the planner made.
+pub fn yielding(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    plan.transform_up(|plan| {
+        if !MULTIPLYING.contains(&plan.name()) {
+            return Ok(Transformed::no(plan));
+        }
+        Ok(Transformed::yes(Arc::new(CooperativeExec::new(plan))))
+    })
+    .data()
 }

@@ -9,7 +9,6 @@ use datafusion::arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, UIn
 use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::datatypes::{Int64Type, Schema, SchemaRef, UInt64Type};
 use datafusion::common::runtime::SpawnedTask;
-use datafusion::dataframe::DataFrame;
 use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
@@ -100,7 +99,7 @@ async fn apply(
     twice: Twice,
 ) -> Result<Changed> {
     let mut work = Work::new(db, table, twice)?;
-    let rows = DataFrame::new(db.context().state(), plan).execute_stream().await?;
+    let rows = db.stream(plan).boxed().await?;
     let outcome = work.run(rows).await;
     let writers = work.close().await;
     match writers.and(outcome) {

@@ -2,7 +2,6 @@
 
 use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::common::DFSchema;
-use datafusion::dataframe::DataFrame;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast};
 use datafusion::physical_plan::EmptyRecordBatchStream;
@@ -346,7 +345,7 @@ async fn from_query(
         })
         .collect();
     let plan = LogicalPlanBuilder::from(plan).project(casts)?.build()?;
-    let rows = DataFrame::new(db.context().state(), plan).execute_stream().await?;
+    let rows = db.stream(plan).boxed().await?;
     Ok((definition, rows))
 }
 

@@ -2,7 +2,6 @@
 
 use std::str::FromStr;
 
-use datafusion::dataframe::DataFrame;
 use datafusion::logical_expr::{ExplainFormat, ExplainOption, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::parser::{ExplainStatement, Statement as Parsed};
 use datafusion::sql::sqlparser::ast::Statement as Sql;
@@ -48,13 +47,12 @@ async fn show(db: &Database, explain: &ExplainStatement, plan: LogicalPlan) -> R
             "EXPLAIN ANALYZE would run the statement; EXPLAIN shows its plan".to_string(),
         ));
     }
-    let state = db.context().state();
     let format = match &explain.format {
         Some(format) => ExplainFormat::from_str(format)?,
         None if explain.verbose => ExplainFormat::Indent,
-        None => state.config().options().explain.format.clone(),
+        None => db.context().state().config().options().explain.format.clone(),
     };
     let option = ExplainOption::default().with_verbose(explain.verbose).with_format(format);
     let plan = LogicalPlanBuilder::from(plan).explain_option_format(option)?.build()?;
-    Ok(ResultSet::rows(DataFrame::new(state, plan).execute_stream().await?))
+    Ok(ResultSet::rows(db.stream(plan).boxed().await?))
 }

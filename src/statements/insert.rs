@@ -4,7 +4,6 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::DataType;
-use datafusion::dataframe::DataFrame;
 use datafusion::datasource::ViewTable;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, lit};
 use datafusion::prelude::Expr;
@@ -216,7 +215,7 @@ async fn append(
     rows: LogicalPlan,
     text: &str,
 ) -> Result<u64> {
-    let stream = DataFrame::new(db.context().state(), rows).execute_stream().await?;
+    let stream = db.stream(rows).boxed().await?;
     db.progress().begin(format!("writing {name}"), "rows", None);
     let checked =
         CheckedRows::new(stream, &table.definition(), name.to_string(), db.progress().clone());

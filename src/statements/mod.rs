@@ -173,7 +173,7 @@ async fn engine(db: &Database, parsed: &Parsed) -> Result<ResultSet> {
     }
     let tag = show::tag(&plan);
     let frame = db.context().execute_logical_plan(plan).await?;
-    Ok(ResultSet::new(tag, frame.execute_stream().await?))
+    Ok(ResultSet::new(tag, db.stream_frame(frame).boxed().await?))
 }
 
 fn changes_database(sql: &Sql) -> bool {
