@@ -4,6 +4,7 @@
 mod expanded;
 mod machine;
 mod markdown;
+mod plan;
 mod table;
 
 use std::io::{self, Write};
@@ -50,6 +51,7 @@ pub fn renderer<'a>(
 ) -> Result<Box<dyn Renderer + 'a>> {
     Ok(match style.format {
         Format::Table if style.expanded => Box::new(expanded::Expanded::new(style, schema, sink)),
+        Format::Table if plan::Plans::are_in(&schema) => Box::new(plan::Plans::new(style, sink)),
         Format::Table => Box::new(table::Table::new(style, schema, sink)),
         Format::Markdown => Box::new(markdown::Markdown::new(schema, sink)),
         Format::Csv => Box::new(machine::Separated::new(b',', schema, sink)),
