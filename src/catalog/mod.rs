@@ -77,7 +77,7 @@ pub enum Relation {
     /// A view of the database.
     View,
     /// A table of this session only.
-    Session,
+    Session(Arc<dyn TableProvider>),
 }
 
 impl Catalog {
@@ -126,8 +126,8 @@ impl Catalog {
 
     /// What a name stands for now.
     pub async fn relation(&self, name: &TableName) -> Result<Option<Relation>> {
-        if self.shared.session.read().contains_key(name) {
-            return Ok(Some(Relation::Session));
+        if let Some(table) = self.shared.session.read().get(name) {
+            return Ok(Some(Relation::Session(table.clone())));
         }
         if let Some(dataset) = self.shared.storage.table(name).await? {
             return Ok(Some(Relation::Table(Table::new(name.clone(), dataset))));
@@ -142,7 +142,7 @@ impl Catalog {
             Some(Relation::View) => {
                 Err(Error::Unsupported(format!("'{name}' is a view; name the table that it reads")))
             }
-            Some(Relation::Session) => Err(Error::Unsupported(format!(
+            Some(Relation::Session(_)) => Err(Error::Unsupported(format!(
                 "'{name}' is a temporary or external table; this statement needs a stored one"
             ))),
             None => Err(self.missing("table", name)),

@@ -107,6 +107,12 @@ const SETTINGS: &[Setting] = &[
         description: "Seed of everything random",
     },
     Setting {
+        name: "temporary_tables",
+        default: Some("off"),
+        check: ON_OFF,
+        description: "Whether CREATE TABLE and CREATE VIEW make temporary ones, which end with the session",
+    },
+    Setting {
         name: "text_model",
         default: Some("nomic-embed-text-v1.5"),
         check: Check::Text,

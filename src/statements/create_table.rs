@@ -51,7 +51,7 @@ pub async fn run(db: &Database, statement: &CreateTable, text: &str) -> Result<O
                 remedy: "DROP VIEW first, a table does not replace it",
             });
         }
-        Some(Relation::Session) if statement.or_replace => {
+        Some(Relation::Session(_)) if statement.or_replace => {
             db.catalog().drop_session_table(&name);
             None
         }

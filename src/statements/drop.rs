@@ -15,7 +15,7 @@ pub async fn tables(db: &Database, objects: &[ObjectName], if_exists: bool) -> R
         let name = names::table(db, object)?;
         match db.catalog().relation(&name).await? {
             Some(Relation::Table(_)) => db.catalog().storage().drop_table(&name).await?,
-            Some(Relation::Session) => _ = db.catalog().drop_session_table(&name),
+            Some(Relation::Session(_)) => _ = db.catalog().drop_session_table(&name),
             Some(Relation::View) => {
                 return Err(Error::sql(format!("'{name}' is a view; DROP VIEW drops it")));
             }
@@ -32,7 +32,7 @@ pub async fn views(db: &Database, objects: &[ObjectName], if_exists: bool) -> Re
         let name = names::table(db, object)?;
         match db.catalog().relation(&name).await? {
             Some(Relation::View) => db.catalog().storage().drop_view(&name).await?,
-            Some(Relation::Session) => _ = db.catalog().drop_session_table(&name),
+            Some(Relation::Session(_)) => _ = db.catalog().drop_session_table(&name),
             Some(Relation::Table(_)) => {
                 return Err(Error::sql(format!("'{name}' is a table; DROP TABLE drops it")));
             }
@@ -76,7 +76,7 @@ pub async fn schemas(
             match db.catalog().relation(&name).await? {
                 Some(Relation::Table(_)) => db.catalog().storage().drop_table(&name).await?,
                 Some(Relation::View) => db.catalog().storage().drop_view(&name).await?,
-                Some(Relation::Session) => _ = db.catalog().drop_session_table(&name),
+                Some(Relation::Session(_)) => _ = db.catalog().drop_session_table(&name),
                 None => {}
             }
         }

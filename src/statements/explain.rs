@@ -37,7 +37,11 @@ pub async fn run(db: &Database, explain: &ExplainStatement) -> Result<ResultSet>
             drop(pins);
             shown
         }
-        None => engine(db, &Parsed::Explain(explain.clone())).await,
+        None => {
+            let parsed = Parsed::Explain(explain.clone());
+            let explained = engine(db, &parsed).boxed();
+            update::explain_in_memory(db, sql, explained).boxed().await
+        }
     }
 }
 

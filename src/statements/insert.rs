@@ -37,7 +37,7 @@ pub async fn run(db: &Database, insert: &Insert, text: &str) -> Result<Option<Re
         return Err(Error::Unsupported("INSERT goes into a table, named directly".to_string()));
     };
     let name = names::table(db, object)?;
-    if let Some(Relation::Session) = db.catalog().relation(&name).await? {
+    if let Some(Relation::Session(_)) = db.catalog().relation(&name).await? {
         return Ok(None);
     }
     if insert.returning.is_some() || insert.output.is_some() {
@@ -80,7 +80,7 @@ async fn once(db: &Database, insert: &Insert, name: &TableName, text: &str) -> R
 pub async fn explain(db: &Database, insert: &Insert) -> Result<Option<LogicalPlan>> {
     let TableObject::TableName(object) = &insert.table else { return Ok(None) };
     let name = names::table(db, object)?;
-    if let Some(Relation::Session) = db.catalog().relation(&name).await? {
+    if let Some(Relation::Session(_)) = db.catalog().relation(&name).await? {
         return Ok(None);
     }
     let table = db.catalog().table(&name).await?;

@@ -1,14 +1,18 @@
 //! UPDATE, DELETE and TRUNCATE. Planned here and not by the table provider: DataFusion hands a
 //! provider a WHERE with a subquery as no filter at all, which means every row.
 
-use std::ops::ControlFlow;
+use std::future::Future;
 use std::sync::Arc;
 
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::TableProvider;
 use datafusion::common::Column;
+use datafusion::datasource::MemTable;
 use datafusion::logical_expr::{LogicalPlanBuilder, cast, col, lit};
 use datafusion::sql::sqlparser::ast::{
-    Delete, Expr as SqlExpr, FromTable, TableFactor, TableWithJoins, Truncate, Update,
-    UpdateTableFromKind, visit_expressions,
+    Delete, Expr as SqlExpr, FromTable, Statement as Sql, TableFactor, TableWithJoins, Truncate,
+    Update, UpdateTableFromKind,
 };
 
 use crate::catalog::{Pin, Relation};
@@ -21,8 +25,8 @@ use crate::statements::columns::with_generated;
 use crate::statements::merge::assignments;
 use crate::statements::names::{self, quoted};
 use crate::statements::text::sql_text;
-use crate::tables::{RowChange, TableName, retrying};
-use futures::FutureExt;
+use crate::tables::{Definition, RowChange, TableName, retrying};
+use futures::{FutureExt, TryStreamExt};
 
 /// The table that a statement changes, and what the statement calls it.
 struct Target {
@@ -48,33 +52,125 @@ fn target(db: &Database, table: &TableWithJoins, verb: &str) -> Result<Target> {
     Ok(Target { name, alias })
 }
 
-/// Whether DataFusion may change a table of the session for us: only when it sees the whole
-/// condition.
-async fn left_to_engine(
+/// What becomes of a statement about a table of the session.
+enum Session {
+    /// The table is not of the session but stored.
+    Stored,
+    /// Its rows are in memory; we change them.
+    Memory(Arc<dyn TableProvider>),
+    /// DataFusion says what can be done with it.
+    Engine,
+}
+
+async fn session_table(db: &Database, target: &Target) -> Result<Session> {
+    let Some(Relation::Session(provider)) = db.catalog().relation(&target.name).await? else {
+        return Ok(Session::Stored);
+    };
+    Ok(if in_memory(&provider).is_some() { Session::Memory(provider) } else { Session::Engine })
+}
+
+fn in_memory(table: &Arc<dyn TableProvider>) -> Option<&MemTable> {
+    let table: &dyn std::any::Any = table.as_ref();
+    table.downcast_ref()
+}
+
+/// The rows of a table in memory, by partition.
+async fn get_rows(table: &Arc<dyn TableProvider>) -> Vec<Vec<RecordBatch>> {
+    let mut partitions = Vec::new();
+    for partition in in_memory(table).into_iter().flat_map(|table| &table.batches) {
+        partitions.push(partition.read().await.clone());
+    }
+    partitions
+}
+
+/// Gives a table in memory these rows and no others.
+async fn put_rows(table: &Arc<dyn TableProvider>, rows: Vec<Vec<RecordBatch>>) {
+    let mut rows = rows.into_iter();
+    for partition in in_memory(table).into_iter().flat_map(|table| &table.batches) {
+        *partition.write().await = rows.next().unwrap_or_default();
+    }
+}
+
+/// DataFusion changes a table in memory while it plans the change, also for EXPLAIN: the rows are
+/// put back when it has explained.
+pub async fn explain_in_memory(
+    db: &Database,
+    sql: &Sql,
+    explain: impl Future<Output = Result<ResultSet>>,
+) -> Result<ResultSet> {
+    let target = match sql {
+        Sql::Update(update) => target(db, &update.table, "UPDATE")?,
+        Sql::Delete(delete) => target_of(db, delete)?,
+        _ => return explain.await,
+    };
+    let Session::Memory(table) = session_table(db, &target).await? else { return explain.await };
+    let rows = get_rows(&table).await;
+    let explained = explain.await;
+    put_rows(&table, rows).await;
+    explained
+}
+
+/// Changes a table in memory: what is left of its rows after the change takes their place. DataFusion
+/// would do this too, but takes a condition that it has simplified away for one that is always true.
+async fn replace_rows(
     db: &Database,
     target: &Target,
-    others: bool,
+    table: &Arc<dyn TableProvider>,
+    others: &[TableWithJoins],
     selection: Option<&SqlExpr>,
-) -> Result<bool> {
-    let Some(Relation::Session) = db.catalog().relation(&target.name).await? else {
-        return Ok(false);
-    };
-    let subquery = selection.is_some_and(|selection| {
-        visit_expressions(selection, |expression| match expression {
-            SqlExpr::Subquery(_) | SqlExpr::InSubquery { .. } | SqlExpr::Exists { .. } => {
-                ControlFlow::Break(())
-            }
-            _ => ControlFlow::Continue(()),
-        })
-        .is_break()
-    });
-    if subquery || others {
+    values: Option<&[(String, String)]>,
+) -> Result<u64> {
+    if !others.is_empty() {
         return Err(Error::Unsupported(format!(
-            "'{}' is a temporary or external table: its rows can be changed by a plain WHERE only; CREATE TABLE … AS SELECT stores them",
+            "'{}' is a temporary table: bring other tables in with a subquery in WHERE",
             target.name
         )));
     }
-    Ok(true)
+    let schema = table.schema();
+    let alias = quoted(&target.alias);
+    let pin = db.catalog().pin(table.clone());
+    let from = from_text(db, &pin, target, &[]);
+    let chosen = selection.map_or("TRUE".to_string(), |selection| {
+        format!("coalesce(CAST(({}) AS BOOLEAN), FALSE)", sql_text(selection))
+    });
+    let columns = |changed: bool| -> String {
+        let columns = schema.fields().iter().map(|field| {
+            let new =
+                values.and_then(|values| values.iter().find(|(name, _)| name == field.name()));
+            match new {
+                Some((_, value)) if changed => format!("({value}) AS {}", quoted(field.name())),
+                _ => format!("{alias}.{}", quoted(field.name())),
+            }
+        });
+        columns.collect::<Vec<_>>().join(", ")
+    };
+    let kept = format!("SELECT {} FROM {from} WHERE NOT {chosen}", columns(false));
+    let mut rows = typed_rows(db, &kept, &schema).await?;
+    let changed = format!("SELECT {} FROM {from} WHERE {chosen}", columns(true));
+    let changed = typed_rows(db, &changed, &schema).await?;
+    let count: usize = changed.iter().map(RecordBatch::num_rows).sum();
+    if values.is_some() {
+        rows.extend(changed);
+    }
+    put_rows(table, vec![rows]).await;
+    Ok(count as u64)
+}
+
+/// The rows of a query, in the types of a table.
+async fn typed_rows(db: &Database, query: &str, schema: &SchemaRef) -> Result<Vec<RecordBatch>> {
+    let plan = db.context().state().create_logical_plan(query).await?;
+    let casts: Vec<_> = plan
+        .schema()
+        .columns()
+        .into_iter()
+        .zip(schema.fields())
+        .map(|(column, field)| cast(col(column), field.data_type().clone()).alias(field.name()))
+        .collect();
+    let plan = LogicalPlanBuilder::from(plan).project(casts)?.build()?;
+    let rows: Vec<RecordBatch> = db.stream(plan).boxed().await?.try_collect().await?;
+    rows.into_iter()
+        .map(|batch| Ok(RecordBatch::try_new(schema.clone(), batch.columns().to_vec())?))
+        .collect()
 }
 
 fn from_text(db: &Database, pin: &Pin, target: &Target, others: &[TableWithJoins]) -> String {
@@ -98,7 +194,7 @@ fn others_of(update: &Update) -> &[TableWithJoins] {
 pub async fn explain_update(db: &Database, update: &Update) -> Result<Option<Change>> {
     let target = target(db, &update.table, "UPDATE")?;
     let others = others_of(update);
-    if left_to_engine(db, &target, !others.is_empty(), update.selection.as_ref()).await? {
+    if !matches!(session_table(db, &target).await?, Session::Stored) {
         return Ok(None);
     }
     Ok(Some(plan_update(db, update, &target, others).boxed().await?))
@@ -108,7 +204,7 @@ pub async fn explain_update(db: &Database, update: &Update) -> Result<Option<Cha
 pub async fn explain_delete(db: &Database, delete: &Delete) -> Result<Option<Change>> {
     let target = target_of(db, delete)?;
     let others = delete.using.as_deref().unwrap_or_default();
-    if left_to_engine(db, &target, !others.is_empty(), delete.selection.as_ref()).await? {
+    if !matches!(session_table(db, &target).await?, Session::Stored) {
         return Ok(None);
     }
     let selection = delete.selection.as_ref().map(sql_text);
@@ -129,7 +225,8 @@ fn target_of(db: &Database, delete: &Delete) -> Result<Target> {
 pub async fn update(db: &Database, update: &Update, text: &str) -> Result<Option<ResultSet>> {
     let target = target(db, &update.table, "UPDATE")?;
     let others = others_of(update);
-    if left_to_engine(db, &target, !others.is_empty(), update.selection.as_ref()).await? {
+    let session = session_table(db, &target).await?;
+    if let Session::Engine = session {
         return Ok(None);
     }
     refuse(
@@ -137,6 +234,14 @@ pub async fn update(db: &Database, update: &Update, text: &str) -> Result<Option
         update.returning.is_some() || update.output.is_some(),
         update.limit.is_some() || !update.order_by.is_empty(),
     )?;
+    if let Session::Memory(table) = session {
+        let name = target.name.to_string();
+        let definition = Definition::of(table.schema());
+        let values = assignments(db, &definition, &name, &update.assignments)?;
+        let selection = update.selection.as_ref();
+        let changed = replace_rows(db, &target, &table, others, selection, Some(&values)).await?;
+        return Ok(Some(ResultSet::count("UPDATE", changed)));
+    }
     let changed = retrying(&target.name, || async {
         plan_update(db, update, &target, others).boxed().await?.apply(db, text).await
     })
@@ -193,7 +298,8 @@ async fn plan_update(
 pub async fn delete(db: &Database, delete: &Delete, text: &str) -> Result<Option<ResultSet>> {
     let target = target_of(db, delete)?;
     let others = delete.using.as_deref().unwrap_or_default();
-    if left_to_engine(db, &target, !others.is_empty(), delete.selection.as_ref()).await? {
+    let session = session_table(db, &target).await?;
+    if let Session::Engine = session {
         return Ok(None);
     }
     refuse(
@@ -201,6 +307,11 @@ pub async fn delete(db: &Database, delete: &Delete, text: &str) -> Result<Option
         delete.returning.is_some() || delete.output.is_some(),
         delete.limit.is_some() || !delete.order_by.is_empty(),
     )?;
+    if let Session::Memory(table) = session {
+        let selection = delete.selection.as_ref();
+        let changed = replace_rows(db, &target, &table, others, selection, None).await?;
+        return Ok(Some(ResultSet::count("DELETE", changed)));
+    }
     let selection = delete.selection.as_ref().map(sql_text);
     let changed = retrying(&target.name, || async {
         let change = plan_delete(db, &target, others, selection.as_deref()).boxed().await?;
