@@ -278,7 +278,7 @@ mod tests {
         let options = RecordBatchOptions::new().with_row_count(Some(3));
         let no_columns =
             RecordBatch::try_new_with_options(Arc::new(Schema::empty()), vec![], &options).unwrap();
-        assert_eq!(text(&style(Format::Table), &[no_columns.clone()]), "(3 rows)\n");
+        assert_eq!(text(&style(Format::Table), std::slice::from_ref(&no_columns)), "(3 rows)\n");
         assert_eq!(text(&style(Format::Table), &[no_columns.slice(0, 0)]), "");
     }
 
