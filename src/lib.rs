@@ -22,6 +22,7 @@ pub mod cli;
 mod database;
 mod error;
 mod files;
+mod functions;
 mod progress;
 pub mod repl;
 mod result;
@@ -31,7 +32,7 @@ mod tables;
 
 pub use database::{Database, OpenOptions};
 pub use error::{Error, Location, Result};
-pub use portolan_udfs::register_functions;
+pub use functions::register_functions;
 pub use progress::{Progress, ProgressSnapshot};
 pub use result::{ResultSet, Tag};
 pub use session::parse_bytes;

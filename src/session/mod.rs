@@ -23,6 +23,7 @@ use crate::catalog::Catalog;
 use crate::database::OpenOptions;
 use crate::error::Result;
 use crate::files;
+use crate::functions::register_functions;
 use crate::tables::{MAIN_SCHEMA, Storage};
 use vector_casts::VectorCasts;
 use vector_types::VectorTypes;
@@ -80,7 +81,7 @@ fn build(options: &OpenOptions, stores: &Stores) -> Result<SessionContext> {
     rules.extend(Analyzer::new().rules);
     let state = state.with_analyzer_rules(rules).build();
     let context = SessionContext::new_with_state(state);
-    portolan_udfs::register_functions(&context);
+    register_functions(&context);
     files::enable(&context, stores);
     Ok(context)
 }

@@ -5,10 +5,8 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, FixedSizeListBuilder, Float32Builder};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field};
-use datafusion::common::{Result, ScalarValue, exec_err, internal_err};
-use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
-};
+use datafusion_common::{Result, ScalarValue, exec_err, internal_err};
+use datafusion_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
 /// What `CAST(text AS VECTOR(n))` is planned as: Arrow has no such cast.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
