@@ -5,6 +5,7 @@
 mod cli;
 mod compat;
 mod crash;
+mod faults;
 mod property;
 mod skipped;
 mod slt;
