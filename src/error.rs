@@ -186,7 +186,10 @@ impl From<DataFusionError> for Error {
 
 /// Whether an error, under its wrappings, is not the query engine's own.
 fn is_foreign(error: &DataFusionError) -> bool {
-    matches!(error.find_root(), DataFusionError::External(_))
+    match error.find_root() {
+        DataFusionError::External(inner) => inner.is::<Error>() || inner.is::<lance::Error>(),
+        _ => false,
+    }
 }
 
 /// DataFusion's error as one sentence: without the names of its layers, and of a sentence that

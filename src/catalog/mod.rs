@@ -39,6 +39,8 @@ struct Shared {
     listings: RwLock<BTreeMap<String, Listing>>,
     /// Tables of this session only: temporary and external ones, and what programs register.
     session: RwLock<HashMap<TableName, Arc<dyn TableProvider>>>,
+    /// Schemas that programs have registered.
+    registered: RwLock<HashMap<String, Arc<dyn SchemaProvider>>>,
     /// Versions that a running statement holds on to.
     pinned: Mutex<HashMap<String, Arc<dyn TableProvider>>>,
     pins: AtomicU64,
@@ -91,6 +93,7 @@ impl Catalog {
                     Listing::default(),
                 )])),
                 session: RwLock::default(),
+                registered: RwLock::default(),
                 pinned: Mutex::default(),
                 pins: AtomicU64::new(0),
                 views: RwLock::new(None),
@@ -215,10 +218,37 @@ impl Shared {
 
 impl CatalogProvider for Catalog {
     fn schema_names(&self) -> Vec<String> {
-        self.shared.listings.read().keys().cloned().collect()
+        let stored = self.shared.listings.read();
+        stored.keys().chain(self.shared.registered.read().keys()).cloned().collect()
+    }
+
+    fn register_schema(
+        &self,
+        name: &str,
+        schema: Arc<dyn SchemaProvider>,
+    ) -> DFResult<Option<Arc<dyn SchemaProvider>>> {
+        if self.has_schema(name) {
+            return Err(DataFusionError::from(Error::AlreadyExists {
+                kind: "schema",
+                name: name.to_string(),
+                remedy: "register it under another name",
+            }));
+        }
+        Ok(self.shared.registered.write().insert(name.to_string(), schema))
+    }
+
+    fn deregister_schema(
+        &self,
+        name: &str,
+        _cascade: bool,
+    ) -> DFResult<Option<Arc<dyn SchemaProvider>>> {
+        Ok(self.shared.registered.write().remove(name))
     }
 
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
+        if let Some(registered) = self.shared.registered.read().get(name) {
+            return Some(registered.clone());
+        }
         let known = self.shared.listings.read().contains_key(name);
         known.then(|| {
             Arc::new(Schema { shared: self.shared.clone(), name: name.to_string() })

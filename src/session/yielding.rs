@@ -22,6 +22,10 @@ const MULTIPLYING: &[&str] = &[
 /// The plan with a yielding operator above everything that multiplies rows. It is put there when
 /// the plan is about to run, so that EXPLAIN shows what the planner made.
 pub fn yielding(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    // EXPLAIN ANALYZE shows the plan that it has run.
+    if plan.name() == "AnalyzeExec" {
+        return Ok(plan);
+    }
     plan.transform_up(|plan| {
         if !MULTIPLYING.contains(&plan.name()) {
             return Ok(Transformed::no(plan));

@@ -1,5 +1,6 @@
 //! DROP TABLE, DROP VIEW, DROP SCHEMA.
 
+use datafusion::logical_expr::TableType;
 use datafusion::sql::sqlparser::ast::ObjectName;
 
 use crate::catalog::Relation;
@@ -15,8 +16,10 @@ pub async fn tables(db: &Database, objects: &[ObjectName], if_exists: bool) -> R
         let name = names::table(db, object)?;
         match db.catalog().relation(&name).await? {
             Some(Relation::Table(_)) => db.catalog().storage().drop_table(&name).await?,
-            Some(Relation::Session(_)) => _ = db.catalog().drop_session_table(&name),
-            Some(Relation::View) => {
+            Some(Relation::Session(table)) if table.table_type() != TableType::View => {
+                db.catalog().drop_session_table(&name);
+            }
+            Some(Relation::View | Relation::Session(_)) => {
                 return Err(Error::sql(format!("'{name}' is a view; DROP VIEW drops it")));
             }
             None if if_exists => db.notice(format!("table '{name}' does not exist, skipping")),
@@ -32,8 +35,10 @@ pub async fn views(db: &Database, objects: &[ObjectName], if_exists: bool) -> Re
         let name = names::table(db, object)?;
         match db.catalog().relation(&name).await? {
             Some(Relation::View) => db.catalog().storage().drop_view(&name).await?,
-            Some(Relation::Session(_)) => _ = db.catalog().drop_session_table(&name),
-            Some(Relation::Table(_)) => {
+            Some(Relation::Session(table)) if table.table_type() == TableType::View => {
+                db.catalog().drop_session_table(&name);
+            }
+            Some(Relation::Table(_) | Relation::Session(_)) => {
                 return Err(Error::sql(format!("'{name}' is a table; DROP TABLE drops it")));
             }
             None if if_exists => db.notice(format!("view '{name}' does not exist, skipping")),

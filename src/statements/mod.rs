@@ -114,6 +114,8 @@ async fn dispatch(db: &Database, statement: &Statement) -> Result<ResultSet> {
         db.check_writable(verb(text))?;
     }
     let handled = match sql {
+        // Another catalog than the database is not ours to change.
+        _ if names::of_another_catalog(db, sql) => None,
         Sql::CreateTable(create) => create_table::run(db, create, text).boxed().await?,
         Sql::CreateView(create) => views::create(db, create).boxed().await?,
         Sql::CreateSchema { schema_name, if_not_exists, .. } => {
@@ -124,7 +126,7 @@ async fn dispatch(db: &Database, statement: &Statement) -> Result<ResultSet> {
         Sql::Update(update) => update::update(db, update, text).boxed().await?,
         Sql::Delete(delete) => update::delete(db, delete, text).boxed().await?,
         Sql::Merge(merge) => Some(merge::run(db, merge, text).boxed().await?),
-        Sql::Truncate(truncate) => Some(update::truncate(db, truncate, text).boxed().await?),
+        Sql::Truncate(truncate) => update::truncate(db, truncate, text).boxed().await?,
         Sql::AlterTable(alter) => Some(alter_table::run(db, alter, text).boxed().await?),
         Sql::Drop { object_type, if_exists, names, cascade, table, .. } => match object_type {
             ObjectType::Table => Some(drop::tables(db, names, *if_exists).boxed().await?),

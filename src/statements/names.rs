@@ -1,6 +1,9 @@
 //! Names as SQL writes them, and the places that they mean.
 
-use datafusion::sql::sqlparser::ast::{Ident, ObjectName, ObjectNamePart};
+use datafusion::sql::sqlparser::ast::{
+    FromTable, Ident, ObjectName, ObjectNamePart, ObjectType, SchemaName, Statement, TableFactor,
+    TableObject,
+};
 
 use crate::catalog::MARK;
 use crate::database::Database;
@@ -49,6 +52,46 @@ pub fn table(db: &Database, name: &ObjectName) -> Result<TableName> {
         )));
     }
     Ok(TableName { schema, table })
+}
+
+/// Whether a statement is about something in another catalog of the session.
+pub fn of_another_catalog(db: &Database, statement: &Statement) -> bool {
+    let default = db.context().state().config().options().catalog.default_catalog.clone();
+    let catalog_of = |name: &ObjectName, own_parts: usize| match name.0.as_slice() {
+        [ObjectNamePart::Identifier(catalog), rest @ ..] if rest.len() == own_parts => {
+            identifier(db, catalog)
+        }
+        _ => default.clone(),
+    };
+    let elsewhere = |name: &ObjectName| catalog_of(name, 2) != db.catalog_name();
+    let factor_elsewhere = |factor: &TableFactor| match factor {
+        TableFactor::Table { name, .. } => elsewhere(name),
+        _ => false,
+    };
+    match statement {
+        Statement::CreateTable(create) => elsewhere(&create.name),
+        Statement::CreateView(create) => elsewhere(&create.name),
+        Statement::CreateSchema { schema_name: SchemaName::Simple(name), .. } => {
+            catalog_of(name, 1) != db.catalog_name()
+        }
+        Statement::Insert(insert) => match &insert.table {
+            TableObject::TableName(name) => elsewhere(name),
+            _ => false,
+        },
+        Statement::Update(update) => factor_elsewhere(&update.table.relation),
+        Statement::Delete(delete) => {
+            let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
+            from.first().is_some_and(|table| factor_elsewhere(&table.relation))
+        }
+        Statement::Truncate(truncate) => {
+            truncate.table_names.first().is_some_and(|table| elsewhere(&table.name))
+        }
+        Statement::Drop { object_type: ObjectType::Schema, names, .. } => {
+            names.first().is_some_and(|name| catalog_of(name, 1) != db.catalog_name())
+        }
+        Statement::Drop { names, .. } => names.first().is_some_and(elsewhere),
+        _ => false,
+    }
 }
 
 /// The place of a table or view that is to be made: its name must be one that a folder can have.

@@ -359,9 +359,18 @@ fn bare_column_list(tokens: &[TokenWithSpan]) -> Option<(usize, usize)> {
     }
     let table = seen.iter().take(6).position(|&at| word(&tokens[at], "table"))?;
     let open = (table..seen.len()).find(|&i| tokens[seen[i]].token == Token::LParen)?;
-    let before_is_name = seen[table + 1..open]
-        .iter()
-        .all(|&at| matches!(tokens[at].token, Token::Word(_) | Token::Period));
+    let mut name = seen[table + 1..open].iter().map(|&at| &tokens[at]).collect::<Vec<_>>();
+    if let [if_, not, exists, ..] = name.as_slice()
+        && (word(if_, "if") && word(not, "not") && word(exists, "exists"))
+    {
+        name.drain(..3);
+    }
+    let before_is_name = name.len() % 2 == 1
+        && name.iter().enumerate().all(|(i, part)| match part.token {
+            Token::Word(_) => i % 2 == 0,
+            Token::Period => i % 2 == 1,
+            _ => false,
+        });
     let close = (open..seen.len()).find(|&i| tokens[seen[i]].token == Token::RParen)?;
     let inside = &seen[open + 1..close];
     let alternating = inside.iter().enumerate().all(|(i, &at)| match &tokens[at].token {
@@ -426,6 +435,19 @@ mod tests {
         ] {
             match parsed(text) {
                 Kind::Sql(statement) => assert_eq!(statement.to_string(), expected),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_call_in_the_query_is_no_list_of_columns() {
+        for text in [
+            "CREATE TABLE t AS SELECT lower(a) AS b FROM u",
+            "CREATE TABLE t AS SELECT struct(a) AS b FROM u",
+        ] {
+            match parsed(text) {
+                Kind::Sql(statement) => assert_eq!(statement.to_string(), text),
                 other => panic!("{other:?}"),
             }
         }

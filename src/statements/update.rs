@@ -355,7 +355,15 @@ fn refuse(verb: &str, returning: bool, limited: bool) -> Result<()> {
 }
 
 /// TRUNCATE TABLE a, b
-pub async fn truncate(db: &Database, truncate: &Truncate, text: &str) -> Result<ResultSet> {
+///
+/// `None` for a table of the session, which DataFusion empties.
+pub async fn truncate(db: &Database, truncate: &Truncate, text: &str) -> Result<Option<ResultSet>> {
+    for named in &truncate.table_names {
+        let name = names::table(db, &named.name)?;
+        if let Some(Relation::Session(_)) = db.catalog().relation(&name).await? {
+            return Ok(None);
+        }
+    }
     for named in &truncate.table_names {
         let name = names::table(db, &named.name)?;
         if truncate.if_exists && db.catalog().relation(&name).await?.is_none() {
@@ -368,5 +376,5 @@ pub async fn truncate(db: &Database, truncate: &Truncate, text: &str) -> Result<
         })
         .await?;
     }
-    Ok(ResultSet::done("TRUNCATE TABLE"))
+    Ok(Some(ResultSet::done("TRUNCATE TABLE")))
 }

@@ -59,8 +59,7 @@ async fn a_read_only_database_refuses_every_change_and_answers_questions() {
     let folder = tempfile::tempdir().unwrap();
     filled(folder.path()).await;
     let options = OpenOptions { read_only: true, ..OpenOptions::default() };
-    let database =
-        Database::open_with(&folder.path().to_string_lossy(), options).await.unwrap();
+    let database = Database::open_with(&folder.path().to_string_lossy(), options).await.unwrap();
     for sql in [
         "INSERT INTO t VALUES (3)",
         "UPDATE t SET id = 0",

@@ -100,6 +100,7 @@ fn run(file: &Path) -> Vec<String> {
             labels: &["portolan"],
             variables: vec![("__DATABASE__", location.clone())],
             paths: vec![(location, "DATABASE")],
+            own_words: false,
         };
         if std::env::var_os("PORTOLAN_SLT_COMPLETE").is_some() {
             complete(file, &Portolan(database), &around).await

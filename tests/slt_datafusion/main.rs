@@ -205,6 +205,8 @@ async fn mismatches(engine: &str, file: &Path) -> Vec<String> {
         labels: &["Datafusion"],
         variables: Vec::new(),
         paths: vec![(workspace_root(), "WORKSPACE_ROOT")],
+        // What fails must fail, but we say why in a sentence of our own.
+        own_words: engine == OURS,
     };
     let path = PathBuf::from("test_files").join(file).canonicalize().unwrap();
     if engine == PLAIN {
