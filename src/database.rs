@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use datafusion::common::TableReference;
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder};
@@ -18,7 +19,7 @@ use crate::progress::Progress;
 use crate::result::ResultSet;
 use crate::session::{self, Secrets, Stores};
 use crate::statements::{self, Statement};
-use crate::tables::MAIN_SCHEMA;
+use crate::tables::{MAIN_SCHEMA, TableName};
 
 /// How to open a database.
 #[derive(Debug, Clone)]
@@ -211,5 +212,21 @@ impl Database {
         let task = Arc::new(frame.task_ctx());
         let plan = session::yielding(frame.create_physical_plan().await?)?;
         Ok(execute_stream(plan, task)?)
+    }
+
+    /// Takes a table of the session away, and what is remembered of its files.
+    pub(crate) fn drop_session_table(&self, name: &TableName) -> Result<()> {
+        self.catalog.drop_session_table(name);
+        let caches = &self.context.runtime_env().cache_manager;
+        let Some(statistics) = caches.get_file_statistic_cache() else { return Ok(()) };
+        // Remembered under the name as it was written.
+        for written in [
+            TableReference::bare(name.table.as_str()),
+            TableReference::partial(name.schema.as_str(), name.table.as_str()),
+            TableReference::full(self.catalog_name(), name.schema.as_str(), name.table.as_str()),
+        ] {
+            statistics.drop_table_entries(&Some(written))?;
+        }
+        Ok(())
     }
 }

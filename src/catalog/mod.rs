@@ -189,9 +189,9 @@ impl Catalog {
         Pin { shared: self.shared.clone(), name }
     }
 
-    /// Takes a session table away. False if there is none.
-    pub fn drop_session_table(&self, name: &TableName) -> bool {
-        self.shared.session.write().remove(name).is_some()
+    /// Takes a session table away.
+    pub fn drop_session_table(&self, name: &TableName) {
+        self.shared.session.write().remove(name);
     }
 
     /// The names of all tables and views of a schema, those of the session too.

@@ -52,7 +52,7 @@ pub async fn run(db: &Database, statement: &CreateTable, text: &str) -> Result<O
             });
         }
         Some(Relation::Session(_)) if statement.or_replace => {
-            db.catalog().drop_session_table(&name);
+            db.drop_session_table(&name)?;
             None
         }
         Some(_) => return Err(taken(&name)),

@@ -17,7 +17,7 @@ pub async fn tables(db: &Database, objects: &[ObjectName], if_exists: bool) -> R
         match db.catalog().relation(&name).await? {
             Some(Relation::Table(_)) => db.catalog().storage().drop_table(&name).await?,
             Some(Relation::Session(table)) if table.table_type() != TableType::View => {
-                db.catalog().drop_session_table(&name);
+                db.drop_session_table(&name)?;
             }
             Some(Relation::View | Relation::Session(_)) => {
                 return Err(Error::sql(format!("'{name}' is a view; DROP VIEW drops it")));
@@ -36,7 +36,7 @@ pub async fn views(db: &Database, objects: &[ObjectName], if_exists: bool) -> Re
         match db.catalog().relation(&name).await? {
             Some(Relation::View) => db.catalog().storage().drop_view(&name).await?,
             Some(Relation::Session(table)) if table.table_type() == TableType::View => {
-                db.catalog().drop_session_table(&name);
+                db.drop_session_table(&name)?;
             }
             Some(Relation::Table(_) | Relation::Session(_)) => {
                 return Err(Error::sql(format!("'{name}' is a table; DROP TABLE drops it")));
@@ -81,7 +81,7 @@ pub async fn schemas(
             match db.catalog().relation(&name).await? {
                 Some(Relation::Table(_)) => db.catalog().storage().drop_table(&name).await?,
                 Some(Relation::View) => db.catalog().storage().drop_view(&name).await?,
-                Some(Relation::Session(_)) => _ = db.catalog().drop_session_table(&name),
+                Some(Relation::Session(_)) => db.drop_session_table(&name)?,
                 None => {}
             }
         }
