@@ -7,6 +7,7 @@ mod compat;
 mod crash;
 mod faults;
 mod property;
+mod rows;
 mod skipped;
 mod slt;
 mod stores;
