@@ -17,7 +17,7 @@ demo: needs
 # All tests, and last how many were skipped for want of Python or npm.
 test: needs
 	@list="$$(mktemp)"; \
-	PORTOLAN_SKIPPED="$$list" $(CARGO) test --workspace; code=$$?; \
+	PORTOLAN_SKIPPED="$$list" $(CARGO) test --workspace --no-fail-fast; code=$$?; \
 	sort "$$list" | uniq -c | sed 's/^ *[0-9]* /skipped: /'; \
 	echo "$$(wc -l <"$$list" | tr -d ' ') skipped"; \
 	rm -f "$$list"; \

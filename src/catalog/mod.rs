@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
@@ -21,6 +22,10 @@ use crate::tables::{Listing, MAIN_SCHEMA, Storage, Table, TableName};
 
 /// Between a table's name and a version or pin: `t@v3`, `t@pin1`. No table's own name has it.
 pub const MARK: char = '@';
+
+/// How old the lists of names may be before a query reads them again from an object store, where
+/// each costs a request.
+const LISTING_AGE: Duration = Duration::from_secs(10);
 
 /// Turns the query of a view into a table; the session does it, since only it can plan.
 #[async_trait]
@@ -37,6 +42,7 @@ pub struct Catalog {
 struct Shared {
     storage: Arc<Storage>,
     listings: RwLock<BTreeMap<String, Listing>>,
+    refreshed: Mutex<Option<Instant>>,
     /// Tables of this session only: temporary and external ones, and what programs register.
     session: RwLock<HashMap<TableName, Arc<dyn TableProvider>>>,
     /// Schemas that programs have registered.
@@ -92,6 +98,7 @@ impl Catalog {
                     MAIN_SCHEMA.to_string(),
                     Listing::default(),
                 )])),
+                refreshed: Mutex::new(None),
                 session: RwLock::default(),
                 registered: RwLock::default(),
                 pinned: Mutex::default(),
@@ -111,6 +118,16 @@ impl Catalog {
         *self.shared.views.write() = Some(planner);
     }
 
+    /// Reads the lists again where that is cheap, or where they have grown old. A statement whose
+    /// answer is these lists, or which changes them, asks for [`Catalog::refresh`] instead.
+    pub async fn refresh_if_old(&self) -> Result<()> {
+        let old = self.shared.refreshed.lock().is_none_or(|at| at.elapsed() > LISTING_AGE);
+        if old || !self.shared.storage.is_remote() {
+            return self.refresh().await;
+        }
+        Ok(())
+    }
+
     /// Reads the lists of schemas, tables and views again.
     pub async fn refresh(&self) -> Result<()> {
         let mut listings = BTreeMap::new();
@@ -119,6 +136,7 @@ impl Catalog {
             listings.insert(schema, listing);
         }
         *self.shared.listings.write() = listings;
+        *self.shared.refreshed.lock() = Some(Instant::now());
         Ok(())
     }
 

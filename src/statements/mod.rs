@@ -88,8 +88,12 @@ pub(crate) async fn run(db: &Database, statement: &Statement) -> Result<ResultSe
 }
 
 async fn dispatch(db: &Database, statement: &Statement) -> Result<ResultSet> {
-    db.catalog().refresh().await?;
     let text = statement.text.as_str();
+    if about_names(text) {
+        db.catalog().refresh().await?;
+    } else {
+        db.catalog().refresh_if_old().await?;
+    }
     let sql = match &statement.kind {
         Kind::Own(own) => {
             if !matches!(own, Own::ShowVersions(_) | Own::ShowIndexes(_)) {
@@ -193,6 +197,13 @@ fn changes_database(sql: &Sql) -> bool {
             | Sql::AlterTable(_)
             | Sql::Drop { .. }
     )
+}
+
+/// Whether a statement reads or changes the lists of names.
+fn about_names(text: &str) -> bool {
+    let asks = ["show", "describe", "desc", "create", "drop", "alter", "vacuum"];
+    asks.iter().any(|word| verb(text).eq_ignore_ascii_case(word))
+        || text.to_ascii_lowercase().contains("information_schema")
 }
 
 /// The statement's first word, for messages.

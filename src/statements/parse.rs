@@ -444,7 +444,7 @@ mod tests {
     fn a_call_in_the_query_is_no_list_of_columns() {
         for text in [
             "CREATE TABLE t AS SELECT lower(a) AS b FROM u",
-            "CREATE TABLE t AS SELECT struct(a) AS b FROM u",
+            "CREATE TABLE t AS SELECT STRUCT(a) AS b FROM u",
         ] {
             match parsed(text) {
                 Kind::Sql(statement) => assert_eq!(statement.to_string(), text),

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use futures::{FutureExt, TryStreamExt};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use lance::dataset::builder::DatasetBuilder;
 use lance::session::Session;
 use lance::{Dataset, Error as LanceError};
@@ -168,6 +168,11 @@ impl Storage {
         }
     }
 
+    /// Whether each look costs a request.
+    pub fn is_remote(&self) -> bool {
+        self.store.is_cloud()
+    }
+
     /// The caches that all tables share.
     pub fn session(&self) -> Arc<Session> {
         self.session.lock().clone()
@@ -196,14 +201,17 @@ impl Storage {
     pub async fn list(&self, schema: &str) -> Result<Listing> {
         let path = self.schema_path(schema);
         let mut listing = Listing::default();
-        for prefix in self.store.inner.list_with_delimiter(Some(&path)).await?.common_prefixes {
-            let table = prefix.filename().and_then(|name| name.strip_suffix(SUFFIX));
-            if let Some(table) = table
-                && self.has_versions(&prefix).await?
-            {
-                listing.tables.insert(table.to_string());
-            }
-        }
+        let folders = self.store.inner.list_with_delimiter(Some(&path)).await?.common_prefixes;
+        let tables: Vec<Option<String>> = futures::stream::iter(folders)
+            .map(|folder| async move {
+                let table = folder.filename().and_then(|name| name.strip_suffix(SUFFIX));
+                let Some(table) = table.map(str::to_string) else { return Ok(None) };
+                Ok::<_, Error>(self.has_versions(&folder).await?.then_some(table))
+            })
+            .buffer_unordered(16)
+            .try_collect()
+            .await?;
+        listing.tables.extend(tables.into_iter().flatten());
         let views = path.join(VIEWS);
         for object in self.store.inner.list_with_delimiter(Some(&views)).await?.objects {
             let name = object.location.filename().and_then(|name| name.strip_suffix(".json"));
