@@ -177,8 +177,9 @@ async fn drop_column(db: &Database, name: &TableName, column: &str, if_exists: b
             "'{column}' is the only column of table '{name}'; DROP TABLE drops it all"
         )));
     }
-    backfill::forget(&mut dataset, column).await?;
     dataset.drop_columns(&[column]).boxed().await?;
+    // Afterwards: a half-filled column without its note would pass for a filled one.
+    backfill::forget(&mut dataset, column).await?;
     db.catalog().storage().remember(name, dataset);
     Ok(())
 }

@@ -38,19 +38,24 @@ const TAG: &str = "ALTER TABLE";
 const PENDING: &str = "portolan.backfill.";
 const BATCH_ROWS: u32 = 1024;
 
-/// The columns of a table that are not filled yet.
+/// The columns of a table that are not filled yet. A note about a column that is not there, or is
+/// another one by now, was left by a kill and means nothing.
 pub fn pending(dataset: &Dataset) -> BTreeSet<String> {
-    dataset
-        .config()
-        .keys()
-        .filter_map(|key| key.strip_prefix(PENDING).map(str::to_string))
-        .collect()
+    let schema = Arc::new(Schema::from(dataset.schema()));
+    let definition = Definition::of(schema);
+    let noted = dataset.config().iter().filter_map(|(key, expression)| {
+        let column = key.strip_prefix(PENDING)?;
+        let role = Definition::role(definition.column(column)?);
+        (role == ColumnRole::Generated(expression.clone())).then(|| column.to_string())
+    });
+    noted.collect()
 }
 
 /// Takes the note away that a column is not filled.
 pub async fn forget(dataset: &mut Dataset, column: &str) -> Result<()> {
-    if pending(dataset).contains(column) {
-        dataset.update_config([(format!("{PENDING}{column}"), None::<String>)]).await?;
+    let note = format!("{PENDING}{column}");
+    if dataset.config().contains_key(&note) {
+        dataset.update_config([(note, None::<String>)]).await?;
     }
     Ok(())
 }
@@ -91,10 +96,9 @@ pub async fn add(
     let table = db.catalog().table(name).await?;
     let definition = table.definition();
     let expression = sql_text(expression);
+    let role = definition.column(&column).map(Definition::role);
     let begun = pending(table.dataset()).contains(&column);
-    let resumed = begun
-        && definition.column(&column).map(Definition::role)
-            == Some(ColumnRole::Generated(expression.clone()));
+    let resumed = begun && role == Some(ColumnRole::Generated(expression.clone()));
     if begun && !resumed {
         return Err(Error::Constraint(format!(
             "column '{column}' of table '{name}' is half filled with another expression; finish it with its own ALTER TABLE, or DROP COLUMN {column}"

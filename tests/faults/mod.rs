@@ -121,3 +121,24 @@ async fn a_full_disk_is_an_error_and_what_was_there_stays() {
     run(&database, "INSERT INTO t VALUES (3)").await.unwrap();
     assert_eq!(run(&database, "SELECT * FROM t").await.unwrap(), 3);
 }
+
+/// What a kill leaves between the note that a column is to be filled and the column itself.
+#[tokio::test]
+async fn a_note_without_its_column_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = filled(folder.path()).await;
+    let uri = format!("{}/t.lance", folder.path().to_string_lossy());
+    let note = async || {
+        let mut dataset = lance::Dataset::open(&uri).await.unwrap();
+        dataset.update_config([("portolan.backfill.twice", Some("id * 2"))]).await.unwrap();
+    };
+    note().await;
+    run(&database, "OPTIMIZE t").await.unwrap();
+    run(&database, "ALTER TABLE t ADD COLUMN twice AS (id * 3)").await.unwrap();
+    assert_eq!(run(&database, "SELECT * FROM t WHERE twice = id * 3").await.unwrap(), 2);
+    run(&database, "ALTER TABLE t DROP COLUMN twice").await.unwrap();
+    note().await;
+    run(&database, "ALTER TABLE t ADD COLUMN twice BIGINT DEFAULT 5").await.unwrap();
+    run(&database, "OPTIMIZE t").await.unwrap();
+    assert_eq!(run(&database, "SELECT * FROM t WHERE twice = 5").await.unwrap(), 2);
+}
