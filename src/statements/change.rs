@@ -117,20 +117,14 @@ async fn apply(
     if work.mutation.is_empty() {
         return Ok(changed);
     }
-    let written: Vec<Fragment> =
-        work.mutation.rewritten.iter().chain(&work.mutation.inserted).cloned().collect();
-    match work.mutation.commit(table.dataset().clone(), sql).boxed().await {
-        Ok(dataset) => {
-            if let Some(name) = table.name() {
-                db.catalog().storage().remember(name, dataset);
-            }
-            Ok(changed)
-        }
-        Err(error) => {
-            discard(table.dataset(), &written).await;
-            Err(error)
-        }
+    // A commit that failed keeps its files: what the store answered last need not be what it did.
+    // VACUUM removes those that no version names.
+    let commit = work.mutation.commit(table.dataset().clone(), sql).boxed();
+    let dataset = commit.await?;
+    if let Some(name) = table.name() {
+        db.catalog().storage().remember(name, dataset);
     }
+    Ok(changed)
 }
 
 /// Rows on their way to the writer of one kind of change.

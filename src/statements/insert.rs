@@ -24,8 +24,8 @@ use crate::statements::merge::{self, Action, Clause, Join, Match};
 use crate::statements::names::{self, quoted};
 use crate::statements::text::sql_text;
 use crate::tables::{
-    CheckedRows, ColumnRole, Definition, RowChange, Table, TableName, commit_append, discard,
-    retrying, write_fragments,
+    CheckedRows, ColumnRole, Definition, RowChange, Table, TableName, commit_append, retrying,
+    write_fragments,
 };
 use futures::FutureExt;
 
@@ -228,16 +228,10 @@ async fn append(
     if fragments.is_empty() {
         return Ok(0);
     }
-    match commit_append(table.dataset().clone(), fragments.clone(), text).boxed().await {
-        Ok(dataset) => {
-            storage.remember(name, dataset);
-            Ok(count)
-        }
-        Err(error) => {
-            discard(table.dataset(), &fragments).await;
-            Err(error)
-        }
-    }
+    // A commit that failed keeps its files: what the store answered last need not be what it did.
+    let commit = commit_append(table.dataset().clone(), fragments, text).boxed();
+    storage.remember(name, commit.await?);
+    Ok(count)
 }
 
 /// Rows of the table's shape as a change plan that inserts each.
