@@ -6,5 +6,5 @@ mod manifest;
 
 pub use error::{Error, Result};
 pub use manifest::{
-    Manifest, Modality, ModelFile, Pooling, Prefixes, Source, Task, TextRecipe,
+    Architecture, Manifest, Modality, ModelFile, Pooling, Prefixes, Source, Task, TextRecipe,
 };
