@@ -3,8 +3,12 @@
 
 mod error;
 mod manifest;
+mod registry;
+mod sources;
 
 pub use error::{Error, Result};
 pub use manifest::{
     Architecture, Manifest, Modality, ModelFile, Pooling, Prefixes, Source, Task, TextRecipe,
 };
+pub use registry::{Checked, Entry, Environment, Located, Options, Registry};
+pub use sources::Progress;
