@@ -2,19 +2,39 @@
 
 use super::math::{exp, vectorised};
 
-/// `x = gelu(x + bias)` for every row, by the error function.
-pub fn gelu(rows: &mut [f32], bias: &[f32]) {
-    vectorised(|| with_bias(rows, bias, gelu_of));
-}
+vectorised! {
+    /// `x = gelu(x + bias)` for every row, by the error function.
+    pub fn gelu(rows: &mut [f32], bias: &[f32]) {
+        if bias.is_empty() {
+            for x in rows {
+                *x = gelu_of(*x);
+            }
+            return;
+        }
+        for row in rows.chunks_exact_mut(bias.len()) {
+            for (x, &b) in row.iter_mut().zip(bias) {
+                *x = gelu_of(*x + b);
+            }
+        }
+    }
 
-/// `x = (x + bias) * sigmoid(1.702 (x + bias))` for every row: CLIP's approximation of gelu.
-pub fn quick_gelu(rows: &mut [f32], bias: &[f32]) {
-    vectorised(|| with_bias(rows, bias, |x| x / (1.0 + exp(-1.702 * x))));
-}
+    /// `x = (x + bias) * sigmoid(1.702 (x + bias))` for every row: CLIP's approximation of gelu.
+    pub fn quick_gelu(rows: &mut [f32], bias: &[f32]) {
+        if bias.is_empty() {
+            for x in rows {
+                *x = quick_gelu_of(*x);
+            }
+            return;
+        }
+        for row in rows.chunks_exact_mut(bias.len()) {
+            for (x, &b) in row.iter_mut().zip(bias) {
+                *x = quick_gelu_of(*x + b);
+            }
+        }
+    }
 
-/// `up = (up + up_bias) * silu(gate + gate_bias)` for every row.
-pub fn silu_times(up: &mut [f32], up_bias: &[f32], gate: &[f32], gate_bias: &[f32]) {
-    vectorised(|| {
+    /// `up = (up + up_bias) * silu(gate + gate_bias)` for every row.
+    pub fn silu_times(up: &mut [f32], up_bias: &[f32], gate: &[f32], gate_bias: &[f32]) {
         if up_bias.is_empty() {
             for (x, &g) in up.iter_mut().zip(gate) {
                 *x *= g / (1.0 + exp(-g));
@@ -28,22 +48,12 @@ pub fn silu_times(up: &mut [f32], up_bias: &[f32], gate: &[f32], gate_bias: &[f3
                 *x = (*x + b) * (g / (1.0 + exp(-g)));
             }
         }
-    });
+    }
 }
 
 #[inline(always)]
-fn with_bias(rows: &mut [f32], bias: &[f32], activation: impl Fn(f32) -> f32 + Copy) {
-    if bias.is_empty() {
-        for x in rows {
-            *x = activation(*x);
-        }
-        return;
-    }
-    for row in rows.chunks_exact_mut(bias.len()) {
-        for (x, &b) in row.iter_mut().zip(bias) {
-            *x = activation(*x + b);
-        }
-    }
+fn quick_gelu_of(x: f32) -> f32 {
+    x / (1.0 + exp(-1.702 * x))
 }
 
 /// x Φ(x), with the normal distribution after Abramowitz and Stegun 7.1.26: 1.5e-7 at most from

@@ -14,7 +14,7 @@ mod tensors;
 pub use activation::{gelu, quick_gelu, silu_times};
 pub use attention::{Attention, Scratch};
 pub use linear::{Linear, multiply, multiply_add};
-pub use math::{dot, exp, vectorised};
+pub use math::exp;
 pub use norm::LayerNorm;
 pub use rope::Rope;
 pub use tensors::{Table, Tensors};
