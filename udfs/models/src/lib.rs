@@ -6,9 +6,11 @@ mod embedded;
 mod embedder;
 mod error;
 mod manifest;
+mod models;
 pub mod nn;
 mod once;
 mod registry;
+pub mod remote;
 mod sources;
 pub mod text;
 pub mod vector;
@@ -21,6 +23,7 @@ pub use manifest::{
     Architecture, LongText, Manifest, Modality, ModelFile, Pooling, Prefixes, Source, Task,
     TextRecipe,
 };
+pub use models::{Device, Models, Preferences};
 pub use once::Kept;
 pub use registry::{Checked, Entry, Environment, Located, Options, Registry};
 pub use sources::Progress;
