@@ -1,10 +1,13 @@
 //! Portolan's models: manifests, weights, tokenising, forward passes, remote clients and the vector
 //! cache. Knows nothing of SQL and nothing of the kernels.
 
+mod embedded;
 mod error;
 mod manifest;
+pub mod vector;
 
+pub use embedded::Embedded;
 pub use error::{Error, Result};
 pub use manifest::{
-    Manifest, Modality, ModelFile, Pooling, Prefixes, Source, Task, TextRecipe,
+    LongText, Manifest, Modality, ModelFile, Pooling, Prefixes, Source, Task, TextRecipe,
 };
