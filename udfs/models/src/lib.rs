@@ -4,6 +4,7 @@
 mod embedded;
 mod error;
 mod manifest;
+pub mod remote;
 pub mod vector;
 
 pub use embedded::Embedded;
