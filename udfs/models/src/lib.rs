@@ -11,6 +11,7 @@ pub mod nn;
 mod once;
 pub mod text;
 pub mod vector;
+pub mod vision;
 
 pub use cache::{Cache, CacheState, DEFAULT_LIMIT, Key};
 pub use embedded::Embedded;

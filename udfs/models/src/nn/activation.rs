@@ -12,6 +12,20 @@ pub fn quick_gelu(rows: &mut [f32], bias: &[f32]) {
     vectorised(|| with_bias(rows, bias, |x| x / (1.0 + exp(-1.702 * x))));
 }
 
+/// `x = gelu(x + bias)` for every row, by the approximation with tanh.
+pub fn gelu_tanh(rows: &mut [f32], bias: &[f32]) {
+    // (1 + tanh u) / 2 is the logistic function of 2 u.
+    const TWICE: f32 = 2.0 * 0.797_884_6;
+    vectorised(|| {
+        with_bias(rows, bias, |x| x / (1.0 + exp(-TWICE * (0.044_715 * x * x).mul_add(x, x))));
+    });
+}
+
+/// `x = x + bias` for every row.
+pub fn add_bias(rows: &mut [f32], bias: &[f32]) {
+    vectorised(|| with_bias(rows, bias, |x| x));
+}
+
 /// `up = (up + up_bias) * silu(gate + gate_bias)` for every row.
 pub fn silu_times(up: &mut [f32], up_bias: &[f32], gate: &[f32], gate_bias: &[f32]) {
     vectorised(|| {

@@ -5,6 +5,9 @@
 
 mod decode;
 mod resize;
+mod vision;
+#[path = "../oracle/weights.rs"]
+mod weights;
 
 use std::path::PathBuf;
 
