@@ -113,50 +113,7 @@ impl Convolution {
     /// Output rows from `first` on, as many as `out` has room for. `rows` begins with row `from` of
     /// a map with sides of length `side`, and has all that are needed.
     pub fn apply(&self, rows: &[f32], from: usize, side: usize, first: usize, out: &mut [f32]) {
-        let (width, before) = (self.side(side), self.before(side));
-        let depthwise = self.inputs == 1;
-        let channels = if depthwise { self.outputs } else { self.inputs };
-        vectorised(|| {
-            for (y, out) in out.chunks_exact_mut(width * self.outputs).enumerate() {
-                let (top, down) = self.places((first + y) * self.stride, before, side);
-                for (x, out) in out.chunks_exact_mut(self.outputs).enumerate() {
-                    let (left, right) = self.places(x * self.stride, before, side);
-                    let corner = ((first + y) * self.stride + top - before - from) * side
-                        + (x * self.stride + left - before);
-                    for (block, out) in out.chunks_exact_mut(LANES).enumerate() {
-                        let lanes = block * LANES;
-                        let mut sums = [0f32; LANES];
-                        sums.copy_from_slice(&self.bias[lanes..lanes + LANES]);
-                        for row in top..down {
-                            let pixels = &rows[(corner + (row - top) * side) * channels..];
-                            for column in left..right {
-                                let pixel = &pixels[(column - left) * channels..][..channels];
-                                let place = (row * self.kernel + column) * self.inputs;
-                                if depthwise {
-                                    let weight =
-                                        &self.weight[place * self.outputs + lanes..][..LANES];
-                                    let pixel = &pixel[lanes..lanes + LANES];
-                                    for ((sum, x), w) in sums.iter_mut().zip(pixel).zip(weight) {
-                                        *sum = x.mul_add(*w, *sum);
-                                    }
-                                } else {
-                                    for (input, x) in pixel.iter().enumerate() {
-                                        let at = (place + input) * self.outputs + lanes;
-                                        let weight = &self.weight[at..at + LANES];
-                                        for (sum, w) in sums.iter_mut().zip(weight) {
-                                            *sum = x.mul_add(*w, *sum);
-                                        }
-                                    }
-                                }
-                            }
-                        }
-                        for (out, sum) in out.iter_mut().zip(sums) {
-                            *out = sum.clamp(0.0, 6.0);
-                        }
-                    }
-                }
-            }
-        });
+        convolve(self, rows, from, side, first, out);
     }
 
     /// Which places of the kernel lie on the map when it begins `start - before`.
@@ -166,13 +123,55 @@ impl Convolution {
     }
 }
 
-/// `x = x + bias`, held to 0 to 6.
-pub fn relu6(rows: &mut [f32], bias: &[f32]) {
-    vectorised(|| {
-        for row in rows.chunks_exact_mut(bias.len()) {
-            for (x, b) in row.iter_mut().zip(bias) {
-                *x = (*x + b).clamp(0.0, 6.0);
+vectorised! {
+    fn convolve(
+        map: &Convolution,
+        rows: &[f32],
+        from: usize,
+        side: usize,
+        first: usize,
+        out: &mut [f32],
+    ) {
+        let (width, before) = (map.side(side), map.before(side));
+        let depthwise = map.inputs == 1;
+        let channels = if depthwise { map.outputs } else { map.inputs };
+        for (y, out) in out.chunks_exact_mut(width * map.outputs).enumerate() {
+            let (top, down) = map.places((first + y) * map.stride, before, side);
+            for (x, out) in out.chunks_exact_mut(map.outputs).enumerate() {
+                let (left, right) = map.places(x * map.stride, before, side);
+                let corner = ((first + y) * map.stride + top - before - from) * side
+                    + (x * map.stride + left - before);
+                for (block, out) in out.chunks_exact_mut(LANES).enumerate() {
+                    let lanes = block * LANES;
+                    let mut sums = [0f32; LANES];
+                    sums.copy_from_slice(&map.bias[lanes..lanes + LANES]);
+                    for row in top..down {
+                        let pixels = &rows[(corner + (row - top) * side) * channels..];
+                        for column in left..right {
+                            let pixel = &pixels[(column - left) * channels..][..channels];
+                            let place = (row * map.kernel + column) * map.inputs;
+                            if depthwise {
+                                let weight = &map.weight[place * map.outputs + lanes..][..LANES];
+                                let pixel = &pixel[lanes..lanes + LANES];
+                                for ((sum, x), w) in sums.iter_mut().zip(pixel).zip(weight) {
+                                    *sum = x.mul_add(*w, *sum);
+                                }
+                            } else {
+                                for (input, x) in pixel.iter().enumerate() {
+                                    let at = (place + input) * map.outputs + lanes;
+                                    let weight = &map.weight[at..at + LANES];
+                                    for (sum, w) in sums.iter_mut().zip(weight) {
+                                        *sum = x.mul_add(*w, *sum);
+                                    }
+                                }
+                            }
+                        }
+                    }
+                    for (out, sum) in out.iter_mut().zip(sums) {
+                        *out = sum.clamp(0.0, 6.0);
+                    }
+                }
             }
         }
-    });
+    }
 }

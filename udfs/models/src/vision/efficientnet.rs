@@ -3,11 +3,11 @@
 
 use std::path::Path;
 
-use super::convolution::{Convolution, pointwise, relu6};
+use super::convolution::{Convolution, pointwise};
 use super::{ImageModel, Workspace, check_inputs, resize};
 use crate::error::{Error, Result};
 use crate::image::{Fit, Input, Layout, Preprocessing};
-use crate::nn::{Linear, Tensors, add_bias, read_checkpoint};
+use crate::nn::{Linear, Tensors, add_bias, read_checkpoint, relu6};
 use crate::vector;
 
 /// Pixels on each side of the input.

@@ -303,17 +303,20 @@ impl GridRope {
 
     /// Turns the first `heads` heads of each patch's row; the rows are `stride` apart.
     fn turn(&self, rows: &mut [f32], stride: usize, heads: usize) {
-        vectorised(|| {
-            for (row, turn) in rows.chunks_exact_mut(stride).zip(self.turns.chunks_exact(self.head))
-            {
-                let (cosines, sines) = turn.split_at(self.head / 2);
-                for head in row.chunks_exact_mut(self.head).take(heads) {
-                    let (pairs, _) = head.as_chunks_mut::<2>();
-                    for (([x, y], &cosine), &sine) in pairs.iter_mut().zip(cosines).zip(sines) {
-                        (*x, *y) = (*x * cosine - *y * sine, *y * cosine + *x * sine);
-                    }
+        turn(&self.turns, self.head, rows, stride, heads);
+    }
+}
+
+vectorised! {
+    fn turn(turns: &[f32], head: usize, rows: &mut [f32], stride: usize, heads: usize) {
+        for (row, turn) in rows.chunks_exact_mut(stride).zip(turns.chunks_exact(head)) {
+            let (cosines, sines) = turn.split_at(head / 2);
+            for numbers in row.chunks_exact_mut(head).take(heads) {
+                let (pairs, _) = numbers.as_chunks_mut::<2>();
+                for (([x, y], &cosine), &sine) in pairs.iter_mut().zip(cosines).zip(sines) {
+                    (*x, *y) = (*x * cosine - *y * sine, *y * cosine + *x * sine);
                 }
             }
-        });
+        }
     }
 }
