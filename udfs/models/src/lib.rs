@@ -5,6 +5,7 @@ mod cache;
 mod embedded;
 mod embedder;
 mod error;
+pub mod image;
 mod manifest;
 mod models;
 pub mod nn;
@@ -14,6 +15,7 @@ pub mod remote;
 mod sources;
 pub mod text;
 pub mod vector;
+pub mod vision;
 
 pub use cache::{Cache, CacheState, DEFAULT_LIMIT, Key};
 pub use embedded::Embedded;

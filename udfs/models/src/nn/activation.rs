@@ -33,6 +33,33 @@ vectorised! {
         }
     }
 
+    /// `x = gelu(x + bias)` for every row, by the approximation with tanh.
+    pub fn gelu_tanh(rows: &mut [f32], bias: &[f32]) {
+        for row in rows.chunks_exact_mut(bias.len()) {
+            for (x, &b) in row.iter_mut().zip(bias) {
+                *x = gelu_tanh_of(*x + b);
+            }
+        }
+    }
+
+    /// `x = min(max(x + bias, 0), 6)` for every row.
+    pub fn relu6(rows: &mut [f32], bias: &[f32]) {
+        for row in rows.chunks_exact_mut(bias.len()) {
+            for (x, &b) in row.iter_mut().zip(bias) {
+                *x = (*x + b).clamp(0.0, 6.0);
+            }
+        }
+    }
+
+    /// `x = x + bias` for every row.
+    pub fn add_bias(rows: &mut [f32], bias: &[f32]) {
+        for row in rows.chunks_exact_mut(bias.len()) {
+            for (x, &b) in row.iter_mut().zip(bias) {
+                *x += b;
+            }
+        }
+    }
+
     /// `up = (up + up_bias) * silu(gate + gate_bias)` for every row.
     pub fn silu_times(up: &mut [f32], up_bias: &[f32], gate: &[f32], gate_bias: &[f32]) {
         if up_bias.is_empty() {
@@ -49,6 +76,13 @@ vectorised! {
             }
         }
     }
+}
+
+/// (1 + tanh u) / 2 is the logistic function of 2 u.
+#[inline(always)]
+fn gelu_tanh_of(x: f32) -> f32 {
+    const TWICE: f32 = 2.0 * 0.797_884_6;
+    x / (1.0 + exp(-TWICE * (0.044_715 * x * x).mul_add(x, x)))
 }
 
 #[inline(always)]
@@ -97,6 +131,24 @@ mod tests {
         let right: Vec<f64> = x.iter().map(|&x| f64::from(x) * normal(f64::from(x))).collect();
         let bias = vec![0.0; x.len()];
         gelu(&mut x, &bias);
+        for (got, right) in x.iter().zip(right) {
+            assert!((f64::from(*got) - right).abs() < 2e-6, "{got} {right}");
+        }
+    }
+
+    #[test]
+    fn gelu_by_tanh_is_that() {
+        let mut x: Vec<f32> = (-800..=800).map(|i| i as f32 / 100.0).collect();
+        let right: Vec<f64> = x
+            .iter()
+            .map(|&x| f64::from(x))
+            .map(|x| {
+                let u = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3));
+                0.5 * x * (1.0 + u.tanh())
+            })
+            .collect();
+        let bias = vec![0.0; x.len()];
+        gelu_tanh(&mut x, &bias);
         for (got, right) in x.iter().zip(right) {
             assert!((f64::from(*got) - right).abs() < 2e-6, "{got} {right}");
         }
