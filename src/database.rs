@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use datafusion::catalog::CatalogProvider;
 use datafusion::common::TableReference;
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
@@ -21,6 +22,7 @@ use crate::progress::Progress;
 use crate::result::ResultSet;
 use crate::session::{self, Secrets, Stores};
 use crate::statements::{self, Statement};
+use crate::system::{SYSTEM_SCHEMA, SystemSchema};
 use crate::tables::{MAIN_SCHEMA, TableName};
 use crate::watched::{Failures, Watched};
 
@@ -80,6 +82,8 @@ impl Database {
             notices: Arc::default(),
             failures: Failures::default(),
         };
+        let system = Arc::new(SystemSchema::new(db.failures.clone()));
+        db.catalog.register_schema(SYSTEM_SCHEMA, system)?;
         db.catalog.set_view_planner(Arc::new(statements::Views::new(&db)));
         db.catalog.refresh().await?;
         Ok(db)
@@ -148,7 +152,7 @@ impl Database {
         settings.map(session::Settings::preferences).unwrap_or_default()
     }
 
-    /// Rows that became NULL because they failed.
+    /// Rows that became NULL because they could not be embedded.
     pub(crate) fn failures(&self) -> &Failures {
         &self.failures
     }

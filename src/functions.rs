@@ -7,6 +7,7 @@ use datafusion::execution::registry::FunctionRegistry;
 use datafusion::logical_expr::ScalarUDF;
 use datafusion::prelude::SessionContext;
 use portolan_models::{Environment, Models};
+use portolan_udfs::{Files, LocalFiles};
 
 use crate::error::Result;
 use crate::session::Settings;
@@ -24,11 +25,15 @@ use crate::session::Settings;
 pub fn register_functions(context: &SessionContext) {
     let environment = Environment::of_process();
     let cache = environment.vectors.clone();
-    register_with(context, &Models::new(environment, cache));
+    register_with(context, &Models::new(environment, cache), &(Arc::new(LocalFiles) as _));
 }
 
 /// Registers them with models that something else uses too.
-pub(crate) fn register_with(context: &SessionContext, models: &Arc<Models>) {
+pub(crate) fn register_with(
+    context: &SessionContext,
+    models: &Arc<Models>,
+    files: &Arc<dyn Files>,
+) {
     let state = context.state_ref();
     let mut state = state.write();
     let options = state.config_mut().options_mut();
@@ -36,7 +41,7 @@ pub(crate) fn register_with(context: &SessionContext, models: &Arc<Models>) {
         options.extensions.insert(Settings::default());
     }
     drop(state);
-    for function in portolan_udfs::scalar_functions(models) {
+    for function in portolan_udfs::scalar_functions(models, files) {
         let config = context.copied_config();
         let configured = function.inner().with_updated_config(config.options());
         context.register_udf(configured.unwrap_or_else(|| function.as_ref().clone()));

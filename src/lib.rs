@@ -28,6 +28,7 @@ pub mod repl;
 mod result;
 mod session;
 pub mod statements;
+mod system;
 mod tables;
 mod watched;
 

@@ -1,6 +1,8 @@
 //! One DataFusion session, put together: settings, runtime, object stores, files in place, secrets.
 
+mod late_embedding;
 pub mod secrets;
+mod stored_files;
 pub mod stores;
 mod vector_casts;
 mod vector_types;
@@ -15,6 +17,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use url::Url;
 
 use portolan_models::{Environment, Models};
+use portolan_udfs::Files;
 pub use portolan_udfs::{Settings, parse_bytes};
 pub use secrets::Secrets;
 pub use stores::Stores;
@@ -26,6 +29,8 @@ use crate::error::Result;
 use crate::files;
 use crate::functions::register_with;
 use crate::tables::{MAIN_SCHEMA, Storage};
+use late_embedding::LateEmbedding;
+use stored_files::StoredFiles;
 use vector_casts::VectorCasts;
 use vector_types::VectorTypes;
 
@@ -87,12 +92,14 @@ fn build(options: &OpenOptions, stores: &Stores, models: &Arc<Models>) -> Result
         .with_config(config)
         .with_runtime_env(Arc::new(runtime.build()?))
         .with_default_features()
-        .with_type_planner(Arc::new(VectorTypes));
+        .with_type_planner(Arc::new(VectorTypes))
+        .with_physical_optimizer_rule(Arc::new(LateEmbedding));
     let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(VectorCasts)];
     rules.extend(Analyzer::new().rules);
     let state = state.with_analyzer_rules(rules).build();
     let context = SessionContext::new_with_state(state);
-    register_with(&context, models);
+    let files: Arc<dyn Files> = Arc::new(StoredFiles::new(stores.clone()));
+    register_with(&context, models, &files);
     files::enable(&context, stores);
     Ok(context)
 }

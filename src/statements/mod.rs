@@ -8,6 +8,7 @@ mod create_table;
 mod describe;
 mod drop;
 mod explain;
+pub mod function_arguments;
 mod grammar;
 mod indexes;
 mod insert;
@@ -73,10 +74,15 @@ pub(crate) fn parse(db: &Database, text: &str) -> Result<Vec<Statement>> {
             }
             let mut kind = parse::parse(&piece, options.dialect, options.recursion_limit)
                 .map_err(|error| locate::in_text(error, piece.text, start))?;
-            if let Kind::Sql(parsed) = &mut kind {
-                files::functions::rewrite(parsed)
-                    .map_err(|error| locate::in_text(error, piece.text, start))?;
-            }
+            let rewritten = match &mut kind {
+                Kind::Sql(parsed) => files::functions::rewrite(parsed)
+                    .and_then(|()| function_arguments::rewrite(parsed)),
+                Kind::Own(Own::AddGenerated { expression, .. }) => {
+                    function_arguments::rewrite_expression(expression)
+                }
+                Kind::Own(_) | Kind::Secret(_) => Ok(()),
+            };
+            rewritten.map_err(|error| locate::in_text(error, piece.text, start))?;
             Ok(Statement { text: piece.text.to_string(), start, kind })
         })
         .collect()

@@ -6,6 +6,7 @@ mod embedded;
 mod embedder;
 mod error;
 pub mod image;
+mod image_embedder;
 mod manifest;
 mod models;
 pub mod nn;
@@ -21,6 +22,7 @@ pub use cache::{Cache, CacheState, DEFAULT_LIMIT, Key};
 pub use embedded::Embedded;
 pub use embedder::{Conditions, TextEmbedder, TextRequest, Unwatched, Watch, on_workers};
 pub use error::{Error, Result};
+pub use image_embedder::ImageEmbedder;
 pub use manifest::{
     Architecture, LongText, Manifest, Modality, ModelFile, Pooling, Prefixes, Source, Task,
     TextRecipe,

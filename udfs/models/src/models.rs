@@ -2,20 +2,24 @@
 //! run here or on a server.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Weak};
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::cache::Cache;
 use crate::embedded::Embedded;
-use crate::embedder::{Conditions, TextEmbedder, TextRequest, Watch};
+use crate::embedder::{Conditions, TextEmbedder, TextRequest, Unwatched, Watch};
 use crate::error::{Error, Result};
-use crate::manifest::Manifest;
+use crate::image_embedder::ImageEmbedder;
+use crate::manifest::{Architecture, LongText, Manifest, Task};
 use crate::once::{Kept, Recipe, embed_once};
 use crate::registry::{Environment, Located, Options, Registry};
 use crate::remote::{self, InferenceMode, RemoteEmbedder, RemoteOptions};
 use crate::text::TextModel;
+use crate::vision::{Clip, Conse, EfficientNet, ImageModel, NomicVision, Siglip};
 
 /// Where models run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -61,6 +65,7 @@ pub struct Models {
 struct State {
     registries: HashMap<(Option<PathBuf>, bool), Registry>,
     texts: HashMap<Place, Arc<TextEmbedder>>,
+    images: HashMap<Place, Arc<ImageEmbedder>>,
     remotes: HashMap<RemoteKey, Arc<RemoteEmbedder>>,
     cache: Option<Opened>,
 }
@@ -78,7 +83,26 @@ type Place = (String, PathBuf, String);
 type RemoteKey = (String, Option<String>, String);
 
 /// Models that are loaded in this process, for databases to share.
-static LOADED: LazyLock<Mutex<HashMap<Place, Weak<TextEmbedder>>>> = LazyLock::new(Mutex::default);
+type Loaded<T> = LazyLock<Mutex<HashMap<Place, Weak<T>>>>;
+
+static TEXTS: Loaded<TextEmbedder> = LazyLock::new(Mutex::default);
+static IMAGES: Loaded<ImageEmbedder> = LazyLock::new(Mutex::default);
+
+/// The model of a place, loaded if it is not yet. Whoever comes second waits, and finds it loaded.
+fn shared<T>(
+    loaded: &Mutex<HashMap<Place, Weak<T>>>,
+    place: &Place,
+    load: impl FnOnce() -> Result<T>,
+) -> Result<Arc<T>> {
+    let mut loaded = loaded.lock();
+    if let Some(model) = loaded.get(place).and_then(Weak::upgrade) {
+        return Ok(model);
+    }
+    let model = Arc::new(load()?);
+    loaded.retain(|_, model| model.strong_count() > 0);
+    loaded.insert(place.clone(), Arc::downgrade(&model));
+    Ok(model)
+}
 
 impl Models {
     /// Models found by what `environment` says, whose vectors are kept in a folder, if there is to
@@ -122,25 +146,105 @@ impl Models {
     /// A text model, loaded when it is first asked for.
     pub fn text(&self, name: &str, preferences: &Preferences) -> Result<Arc<TextEmbedder>> {
         preferences.device.check()?;
-        let located = self.registry(preferences).find(name)?;
-        let place =
-            (located.manifest.name.clone(), located.folder.clone(), located.revision.clone());
+        let mut located = self.registry(preferences).find(name)?;
+        if located.manifest.architecture == Architecture::Conse {
+            located = text_part(located)?;
+        }
+        let place = place_of(&located);
         if let Some(embedder) = self.state.lock().texts.get(&place) {
             return Ok(embedder.clone());
         }
-        // Whoever comes second waits here, and finds the model loaded.
-        let mut loaded = LOADED.lock();
-        let embedder = match loaded.get(&place).and_then(Weak::upgrade) {
-            Some(embedder) => embedder,
-            None => {
-                let embedder = Arc::new(load(&located)?);
-                loaded.retain(|_, model| model.strong_count() > 0);
-                loaded.insert(place.clone(), Arc::downgrade(&embedder));
-                embedder
-            }
-        };
+        let embedder = shared(&TEXTS, &place, || load_text(&located))?;
         self.state.lock().texts.insert(place, embedder.clone());
         Ok(embedder)
+    }
+
+    /// An image model, loaded when it is first asked for.
+    pub fn image(&self, name: &str, preferences: &Preferences) -> Result<Arc<ImageEmbedder>> {
+        preferences.device.check()?;
+        let located = self.registry(preferences).find(name)?;
+        let place = place_of(&located);
+        if let Some(embedder) = self.state.lock().images.get(&place) {
+            return Ok(embedder.clone());
+        }
+        let embedder = shared(&IMAGES, &place, || {
+            let model = self.load_image(&located, preferences)?;
+            Ok(ImageEmbedder::new(model, fingerprint_of(&located)))
+        })?;
+        self.state.lock().images.insert(place, embedder.clone());
+        Ok(embedder)
+    }
+
+    fn load_image(
+        &self,
+        located: &Located,
+        preferences: &Preferences,
+    ) -> Result<Box<dyn ImageModel>> {
+        let folder = &located.folder;
+        Ok(match located.manifest.architecture {
+            Architecture::NomicVision => Box::new(NomicVision::open(folder)?),
+            Architecture::Clip => Box::new(Clip::open(folder)?),
+            Architecture::Siglip => Box::new(Siglip::open(folder)?),
+            Architecture::EfficientNetLite0 => Box::new(EfficientNet::open(&weights(located)?)?),
+            Architecture::Conse => {
+                let mut parts = located.parts.iter();
+                let image = parts
+                    .find(|part| part.manifest.text.is_none())
+                    .ok_or_else(|| no_part(located, "images"))?;
+                let network = EfficientNet::open(&weights(image)?)?;
+                let text = self.text(&located.manifest.name, preferences)?;
+                Box::new(Conse::new(network, |names| {
+                    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                    let request = TextRequest {
+                        task: Task::SearchDocument,
+                        dims: text.dims(),
+                        long: LongText::Truncate,
+                    };
+                    let alone = Conditions { run_tokens: None, kept: None, watch: &Unwatched };
+                    Ok(text.embed(&names, request, &alone)?.values)
+                })?)
+            }
+            Architecture::Bert | Architecture::NomicBert | Architecture::XlmRoberta => {
+                let name = &located.manifest.name;
+                return Err(Error::Argument(format!("model '{name}' takes texts, not images")));
+            }
+        })
+    }
+
+    /// The vectors of some images' files, made here or where the session says.
+    pub fn embed_images(
+        &self,
+        manifest: &Manifest,
+        images: &[Bytes],
+        dims: usize,
+        preferences: &Preferences,
+        watch: &dyn Watch,
+    ) -> Result<Embedded> {
+        let cache = self.cache(preferences);
+        let limit = preferences.cache_limit.unwrap_or(0);
+        let kept = cache.as_deref().map(|cache| Kept { cache, limit });
+        let configured = preferences.remote_url.is_some();
+        match remote::decide(preferences.mode, configured, images.len())? {
+            remote::Place::Local => {
+                let conditions = Conditions { run_tokens: preferences.run_tokens, kept, watch };
+                self.image(&manifest.name, preferences)?.embed(images, dims, &conditions)
+            }
+            remote::Place::Remote => {
+                let server = self.server(manifest, preferences)?;
+                let inputs: Vec<&[u8]> = images.iter().map(|image| &image[..]).collect();
+                let fingerprint = format!("{} at {}", manifest.name, server.host());
+                let recipe = Recipe { fingerprint: &fingerprint, parts: ["image", ""], dims };
+                embed_once(&inputs, &recipe, kept, watch, |places| {
+                    let images: Vec<Bytes> =
+                        places.iter().map(|&place| images[place].clone()).collect();
+                    let server = server.clone();
+                    let future = async move { server.embed_images(&images, Some(dims)).await };
+                    let embedded = remote::block_on(future, &|| watch.stopped())?;
+                    watch.ran(places.len() as u64, 0);
+                    Ok(embedded)
+                })
+            }
+        }
     }
 
     /// The vectors of some texts, made here or where the session says.
@@ -207,6 +311,12 @@ impl Models {
             Opened::Failed(error) => error.take(),
             Opened::Cache(_) => None,
         }
+    }
+}
+
+impl fmt::Debug for Models {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Models").field("cache_folder", &self.cache_folder).finish_non_exhaustive()
     }
 }
 
@@ -279,11 +389,45 @@ fn embed_remotely(
     })
 }
 
-fn load(located: &Located) -> Result<TextEmbedder> {
+fn place_of(located: &Located) -> Place {
+    (located.manifest.name.clone(), located.folder.clone(), located.revision.clone())
+}
+
+fn fingerprint_of(located: &Located) -> String {
+    format!("{}@{}", located.manifest.name, located.revision)
+}
+
+fn load_text(located: &Located) -> Result<TextEmbedder> {
     let name = &located.manifest.name;
     let Some(recipe) = &located.manifest.text else {
         return Err(Error::Argument(format!("model '{name}' takes images, not texts")));
     };
-    let model = TextModel::open(&located.folder, recipe)?;
-    Ok(TextEmbedder::new(model, format!("{name}@{}", located.revision)))
+    let fingerprint = fingerprint_of(located);
+    match located.manifest.architecture {
+        Architecture::Clip => {
+            TextEmbedder::of_tower(Box::new(Clip::open(&located.folder)?), fingerprint)
+        }
+        Architecture::Siglip => {
+            TextEmbedder::of_tower(Box::new(Siglip::open(&located.folder)?), fingerprint)
+        }
+        _ => Ok(TextEmbedder::new(TextModel::open(&located.folder, recipe)?, fingerprint)),
+    }
+}
+
+/// The part of a model that takes texts.
+fn text_part(located: Located) -> Result<Located> {
+    let error = no_part(&located, "texts");
+    located.parts.into_iter().find(|part| part.manifest.text.is_some()).ok_or(error)
+}
+
+fn no_part(located: &Located, what: &str) -> Error {
+    Error::Argument(format!("model '{}' has no part that takes {what}", located.manifest.name))
+}
+
+/// The file with a model's weights.
+fn weights(located: &Located) -> Result<PathBuf> {
+    match located.manifest.weights() {
+        Some(file) => Ok(located.folder.join(&file.name)),
+        None => Err(Error::file(&located.folder, "has no file with weights")),
+    }
 }

@@ -98,7 +98,7 @@ impl ScalarUDFImpl for ChunkText {
         let texts = texts.to_array(if is_scalar { 1 } else { args.number_rows })?;
         let model =
             self.models.text(model, &self.settings.preferences()).map_err(vectors::failure)?;
-        let tokens = model.model().tokens();
+        let tokens = model.tokens().map_err(vectors::failure)?;
         let chunks = vectors::aside(|| chunks(&texts, tokens, most, overlap))?;
         vectors::value(chunks, is_scalar)
     }

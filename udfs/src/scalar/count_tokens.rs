@@ -79,7 +79,7 @@ impl ScalarUDFImpl for CountTokens {
         let texts = texts.to_array(if is_scalar { 1 } else { args.number_rows })?;
         let model =
             self.models.text(model, &self.settings.preferences()).map_err(vectors::failure)?;
-        let tokens = model.model().tokens();
+        let tokens = model.tokens().map_err(vectors::failure)?;
         let counts = vectors::aside(|| {
             texts
                 .as_string::<i32>()
