@@ -3,7 +3,10 @@
 weights.rs makes the same ones.
 """
 
+from pathlib import Path
+
 import numpy as np
+from safetensors.numpy import save_file
 
 
 def values(name, shape):
@@ -50,13 +53,7 @@ def fnv1a64(data):
     return hash
 
 
-def fill(model):
-    """Puts them into every parameter of a torch module; returns the shapes by name."""
-    import torch
-
-    shapes = {}
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            shapes[name] = list(parameter.shape)
-            parameter.copy_(torch.from_numpy(values(name, shapes[name])))
-    return shapes
+def write(folder, shapes):
+    """Writes model.safetensors into a folder."""
+    tensors = {name: values(name, shape) for name, shape in shapes.items()}
+    save_file(tensors, Path(folder, "model.safetensors"), metadata={"format": "pt"})
