@@ -11,7 +11,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// No manifest has this name.
-    #[error("model '{name}' is not known{hint}; SHOW MODELS lists what is, CREATE MODEL adds a folder of your own")]
+    #[error(
+        "model '{name}' is not known{hint}; SHOW MODELS lists what is, CREATE MODEL adds a folder of your own"
+    )]
     UnknownModel {
         /// The name as it was given.
         name: String,

@@ -31,6 +31,17 @@ pub enum Task {
     Clustering,
 }
 
+/// What becomes of a text that is longer than its model takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LongText {
+    /// Its beginning is embedded.
+    #[default]
+    Truncate,
+    /// It is embedded piece by piece, and the vectors are averaged.
+    Mean,
+}
+
 /// What is put before a text for each task.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prefixes {
@@ -149,6 +160,21 @@ impl Task {
     /// The task of a name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|task| task.name() == name)
+    }
+}
+
+impl LongText {
+    /// Its name in SQL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Truncate => "truncate",
+            Self::Mean => "mean",
+        }
+    }
+
+    /// The mode of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Truncate, Self::Mean].into_iter().find(|mode| mode.name() == name)
     }
 }
 

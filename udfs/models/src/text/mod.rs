@@ -1,0 +1,11 @@
+//! Text models: tokens, the encoder, and what makes one vector of its hidden states.
+
+mod config;
+mod encoder;
+mod model;
+mod tokens;
+
+pub use config::{Architecture, TextConfig};
+pub use encoder::Workspace;
+pub use model::TextModel;
+pub use tokens::{Chunk, Tokens};

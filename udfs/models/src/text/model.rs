@@ -1,0 +1,101 @@
+//! A text model: its tokenizer, its network, and the recipe that makes one vector of a text.
+
+use std::path::Path;
+
+use super::encoder::{Encoder, Workspace};
+use super::tokens::Tokens;
+use crate::error::{Error, Result};
+use crate::manifest::{LongText, Pooling, Task, TextRecipe};
+use crate::vector;
+
+/// A text model, ready to run.
+pub struct TextModel {
+    tokens: Tokens,
+    encoder: Encoder,
+    recipe: TextRecipe,
+}
+
+impl TextModel {
+    /// The model in a folder, used after a recipe.
+    pub fn open(folder: &Path, recipe: &TextRecipe) -> Result<Self> {
+        let encoder = Encoder::open(folder)?;
+        let tokens = Tokens::open(&folder.join("tokenizer.json"))?;
+        if !matches!(recipe.pooling, Pooling::Mean | Pooling::First) {
+            return Err(Error::file(
+                folder,
+                format!("a text encoder has mean or first pooling, not {:?}", recipe.pooling),
+            ));
+        }
+        let mut recipe = recipe.clone();
+        recipe.max_tokens = recipe.max_tokens.min(encoder.longest());
+        Ok(Self { tokens, encoder, recipe })
+    }
+
+    /// Length of its whole vectors.
+    pub fn dims(&self) -> usize {
+        self.encoder.config().width
+    }
+
+    /// Its tokenizer.
+    pub fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    /// Multiplications and additions in the linear layers, of one token.
+    pub fn flops(&self) -> u64 {
+        self.encoder.flops()
+    }
+
+    /// The recipe that it is used after.
+    pub fn recipe(&self) -> &TextRecipe {
+        &self.recipe
+    }
+
+    /// The sequences of a text, one or more, whose vectors make the text's.
+    pub fn sequences(&self, text: &str, task: Task, long: LongText) -> Result<Vec<Vec<u32>>> {
+        let prefix = self.recipe.prefixes.of(task);
+        match long {
+            LongText::Truncate => {
+                Ok(vec![self.tokens.first(prefix, text, self.recipe.max_tokens)?])
+            }
+            LongText::Mean => self.tokens.windows(prefix, text, self.recipe.max_tokens),
+        }
+    }
+
+    /// The vectors of some sequences, each of `dims` numbers, one after another in `out`.
+    pub fn run(
+        &self,
+        sequences: &[&[u32]],
+        dims: usize,
+        space: &mut Workspace,
+        out: &mut Vec<f32>,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<()> {
+        let width = self.dims();
+        self.encoder.run(sequences, space, stopped)?;
+        let mut pooled = Vec::with_capacity(width);
+        for hidden in space.hidden(width) {
+            pooled.clear();
+            match self.recipe.pooling {
+                Pooling::First => pooled.extend_from_slice(&hidden[..width]),
+                _ => mean(hidden, width, &mut pooled),
+            }
+            vector::finish(&mut pooled, self.recipe.layer_norm, dims);
+            out.extend_from_slice(&pooled);
+        }
+        Ok(())
+    }
+}
+
+fn mean(rows: &[f32], width: usize, out: &mut Vec<f32>) {
+    out.resize(width, 0.0);
+    for row in rows.chunks_exact(width) {
+        for (sum, x) in out.iter_mut().zip(row) {
+            *sum += x;
+        }
+    }
+    let share = width as f32 / rows.len() as f32;
+    for x in out {
+        *x *= share;
+    }
+}
