@@ -106,6 +106,9 @@ pub enum Error {
     /// From an object store.
     #[error("{0}")]
     Store(#[from] object_store::Error),
+    /// From a model.
+    #[error("{0}")]
+    Model(#[from] portolan_models::Error),
     /// From the operating system.
     #[error("{context}: {source}")]
     Io {
@@ -174,7 +177,10 @@ impl From<DataFusionError> for Error {
                 Ok(ours) => *ours,
                 Err(inner) => match inner.downcast::<lance::Error>() {
                     Ok(lance) => Self::from(*lance),
-                    Err(inner) => Self::engine(DataFusionError::External(inner)),
+                    Err(inner) => match inner.downcast::<portolan_models::Error>() {
+                        Ok(model) => Self::Model(*model),
+                        Err(inner) => Self::engine(DataFusionError::External(inner)),
+                    },
                 },
             },
             // Where it was seen first, not what it is.
@@ -187,7 +193,11 @@ impl From<DataFusionError> for Error {
 /// Whether an error, under its wrappings, is not the query engine's own.
 fn is_foreign(error: &DataFusionError) -> bool {
     match error.find_root() {
-        DataFusionError::External(inner) => inner.is::<Error>() || inner.is::<lance::Error>(),
+        DataFusionError::External(inner) => {
+            inner.is::<Error>()
+                || inner.is::<lance::Error>()
+                || inner.is::<portolan_models::Error>()
+        }
         _ => false,
     }
 }

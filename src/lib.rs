@@ -29,6 +29,7 @@ mod result;
 mod session;
 pub mod statements;
 mod tables;
+mod watched;
 
 pub use database::{Database, OpenOptions};
 pub use error::{Error, Location, Result};

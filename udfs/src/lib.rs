@@ -1,14 +1,28 @@
 //! Portolan's SQL functions. They depend on Arrow and on DataFusion's expression crates, on no
 //! table format and no planner, so that any DataFusion program can register them.
 
+mod fingerprint;
 pub mod scalar;
+mod settings;
+mod work;
 
 use std::sync::Arc;
 
 use datafusion_expr::ScalarUDF;
+use portolan_models::Models;
+
+pub use fingerprint::Fingerprint;
+pub use settings::{Settings, parse_bytes};
+pub use work::{RowFailure, Usage, Work};
+
+use scalar::{ChunkText, CountTokens, EmbedText};
 
 /// Every function of one row, by its name in SQL. Casts to vectors are planned, not called, and so
 /// are not among them.
-pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
-    Vec::new()
+pub fn scalar_functions(models: &Arc<Models>) -> Vec<Arc<ScalarUDF>> {
+    vec![
+        Arc::new(ScalarUDF::new_from_impl(ChunkText::new(models.clone()))),
+        Arc::new(ScalarUDF::new_from_impl(CountTokens::new(models.clone()))),
+        Arc::new(ScalarUDF::new_from_impl(EmbedText::new(models.clone()))),
+    ]
 }

@@ -17,6 +17,28 @@ pub enum Modality {
     Both,
 }
 
+/// Which network a model is, and so what its files must hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Architecture {
+    /// BERT's encoder.
+    Bert,
+    /// Nomic's BERT with rotary positions and gated layers.
+    NomicBert,
+    /// XLM-RoBERTa's encoder.
+    XlmRoberta,
+    /// The image encoder beside nomic-embed-text.
+    NomicVision,
+    /// CLIP's pair of encoders.
+    Clip,
+    /// SigLIP's pair of encoders.
+    Siglip,
+    /// EfficientNet-Lite0 without its classifier's last layer.
+    EfficientNetLite0,
+    /// An image classifier and a text encoder that embeds the classes' names, as two models.
+    Conse,
+}
+
 /// What a text is embedded for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -126,6 +148,8 @@ pub struct Manifest {
     pub about: String,
     /// The weights' licence.
     pub licence: String,
+    /// Which network it is.
+    pub architecture: Architecture,
     /// What it takes.
     pub modality: Modality,
     /// Length of its whole vectors.
@@ -140,6 +164,31 @@ pub struct Manifest {
     pub files: Vec<ModelFile>,
     /// Where its files come from.
     pub sources: Vec<Source>,
+}
+
+impl Architecture {
+    /// Its name in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bert => "BERT",
+            Self::NomicBert => "NomicBert",
+            Self::XlmRoberta => "XLM-RoBERTa",
+            Self::NomicVision => "NomicVision",
+            Self::Clip => "CLIP",
+            Self::Siglip => "SigLIP",
+            Self::EfficientNetLite0 => "EfficientNet-Lite0",
+            Self::Conse => "ConSE",
+        }
+    }
+}
+
+impl Manifest {
+    /// The file that holds its weights. A model of parts has none of its own.
+    pub fn weights(&self) -> Option<&ModelFile> {
+        self.files
+            .iter()
+            .find(|file| [".safetensors", ".pth"].iter().any(|end| file.name.ends_with(end)))
+    }
 }
 
 impl Task {

@@ -2,19 +2,66 @@
 
 use super::math::{exp, vectorised};
 
-/// `x = gelu(x + bias)` for every row, by the error function.
-pub fn gelu(rows: &mut [f32], bias: &[f32]) {
-    vectorised(|| with_bias(rows, bias, gelu_of));
-}
+vectorised! {
+    /// `x = gelu(x + bias)` for every row, by the error function.
+    pub fn gelu(rows: &mut [f32], bias: &[f32]) {
+        if bias.is_empty() {
+            for x in rows {
+                *x = gelu_of(*x);
+            }
+            return;
+        }
+        for row in rows.chunks_exact_mut(bias.len()) {
+            for (x, &b) in row.iter_mut().zip(bias) {
+                *x = gelu_of(*x + b);
+            }
+        }
+    }
 
-/// `x = (x + bias) * sigmoid(1.702 (x + bias))` for every row: CLIP's approximation of gelu.
-pub fn quick_gelu(rows: &mut [f32], bias: &[f32]) {
-    vectorised(|| with_bias(rows, bias, |x| x / (1.0 + exp(-1.702 * x))));
-}
+    /// `x = (x + bias) * sigmoid(1.702 (x + bias))` for every row: CLIP's approximation of gelu.
+    pub fn quick_gelu(rows: &mut [f32], bias: &[f32]) {
+        if bias.is_empty() {
+            for x in rows {
+                *x = quick_gelu_of(*x);
+            }
+            return;
+        }
+        for row in rows.chunks_exact_mut(bias.len()) {
+            for (x, &b) in row.iter_mut().zip(bias) {
+                *x = quick_gelu_of(*x + b);
+            }
+        }
+    }
 
-/// `up = (up + up_bias) * silu(gate + gate_bias)` for every row.
-pub fn silu_times(up: &mut [f32], up_bias: &[f32], gate: &[f32], gate_bias: &[f32]) {
-    vectorised(|| {
+    /// `x = gelu(x + bias)` for every row, by the approximation with tanh.
+    pub fn gelu_tanh(rows: &mut [f32], bias: &[f32]) {
+        for row in rows.chunks_exact_mut(bias.len()) {
+            for (x, &b) in row.iter_mut().zip(bias) {
+                *x = gelu_tanh_of(*x + b);
+            }
+        }
+    }
+
+    /// `x = min(max(x + bias, 0), 6)` for every row.
+    pub fn relu6(rows: &mut [f32], bias: &[f32]) {
+        for row in rows.chunks_exact_mut(bias.len()) {
+            for (x, &b) in row.iter_mut().zip(bias) {
+                *x = (*x + b).clamp(0.0, 6.0);
+            }
+        }
+    }
+
+    /// `x = x + bias` for every row.
+    pub fn add_bias(rows: &mut [f32], bias: &[f32]) {
+        for row in rows.chunks_exact_mut(bias.len()) {
+            for (x, &b) in row.iter_mut().zip(bias) {
+                *x += b;
+            }
+        }
+    }
+
+    /// `up = (up + up_bias) * silu(gate + gate_bias)` for every row.
+    pub fn silu_times(up: &mut [f32], up_bias: &[f32], gate: &[f32], gate_bias: &[f32]) {
         if up_bias.is_empty() {
             for (x, &g) in up.iter_mut().zip(gate) {
                 *x *= g / (1.0 + exp(-g));
@@ -28,22 +75,19 @@ pub fn silu_times(up: &mut [f32], up_bias: &[f32], gate: &[f32], gate_bias: &[f3
                 *x = (*x + b) * (g / (1.0 + exp(-g)));
             }
         }
-    });
+    }
+}
+
+/// (1 + tanh u) / 2 is the logistic function of 2 u.
+#[inline(always)]
+fn gelu_tanh_of(x: f32) -> f32 {
+    const TWICE: f32 = 2.0 * 0.797_884_6;
+    x / (1.0 + exp(-TWICE * (0.044_715 * x * x).mul_add(x, x)))
 }
 
 #[inline(always)]
-fn with_bias(rows: &mut [f32], bias: &[f32], activation: impl Fn(f32) -> f32 + Copy) {
-    if bias.is_empty() {
-        for x in rows {
-            *x = activation(*x);
-        }
-        return;
-    }
-    for row in rows.chunks_exact_mut(bias.len()) {
-        for (x, &b) in row.iter_mut().zip(bias) {
-            *x = activation(*x + b);
-        }
-    }
+fn quick_gelu_of(x: f32) -> f32 {
+    x / (1.0 + exp(-1.702 * x))
 }
 
 /// x Φ(x), with the normal distribution after Abramowitz and Stegun 7.1.26: 1.5e-7 at most from
@@ -87,6 +131,24 @@ mod tests {
         let right: Vec<f64> = x.iter().map(|&x| f64::from(x) * normal(f64::from(x))).collect();
         let bias = vec![0.0; x.len()];
         gelu(&mut x, &bias);
+        for (got, right) in x.iter().zip(right) {
+            assert!((f64::from(*got) - right).abs() < 2e-6, "{got} {right}");
+        }
+    }
+
+    #[test]
+    fn gelu_by_tanh_is_that() {
+        let mut x: Vec<f32> = (-800..=800).map(|i| i as f32 / 100.0).collect();
+        let right: Vec<f64> = x
+            .iter()
+            .map(|&x| f64::from(x))
+            .map(|x| {
+                let u = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3));
+                0.5 * x * (1.0 + u.tanh())
+            })
+            .collect();
+        let bias = vec![0.0; x.len()];
+        gelu_tanh(&mut x, &bias);
         for (got, right) in x.iter().zip(right) {
             assert!((f64::from(*got) - right).abs() < 2e-6, "{got} {right}");
         }

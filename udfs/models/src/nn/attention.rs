@@ -5,12 +5,12 @@
 
 use std::ops::Range;
 
-use super::math::{exp, vectorised};
+use pulp::{Arch, Simd, WithSimd};
+
+use super::math::exp;
 
 /// Queries that are worked on together.
 const ROWS: usize = 4;
-/// Columns that are held in registers at a time.
-const COLUMNS: usize = 16;
 
 /// The shape of an attention.
 #[derive(Debug, Clone, Copy)]
@@ -46,22 +46,23 @@ impl Attention {
         for rows in sequences {
             let qkv = &qkv[rows.start * stride..rows.end * stride];
             let out = &mut out[rows.start * width..rows.end * width];
-            for head in 0..self.heads {
-                let offset = head * self.head;
-                let queries = Rows { values: &qkv[offset..], stride };
-                let keys = Rows { values: &qkv[width + offset..], stride };
-                let values = Rows { values: &qkv[2 * width + offset..], stride };
-                self.one_head(
-                    queries,
-                    keys,
-                    values,
-                    rows.len(),
-                    rows.len(),
+            for offset in (0..width).step_by(self.head) {
+                let part = |first: usize| Rows { values: &qkv[first + offset..], stride };
+                let head = Head {
+                    queries: part(0),
+                    keys: part(width),
+                    values: part(2 * width),
+                    asking: rows.len(),
+                    asked: rows.len(),
+                    width: self.head,
+                    causal: self.causal,
+                };
+                Arch::new().dispatch(Attend {
+                    head,
                     scratch,
-                    |row, from| {
-                        out[row * width + offset..][..self.head].copy_from_slice(from);
-                    },
-                );
+                    out: &mut out[offset..],
+                    stride: width,
+                });
             }
         }
     }
@@ -70,75 +71,97 @@ impl Attention {
     /// heads' keys and then values, `out` rows the results.
     pub fn cross(&self, queries: &[f32], kv: &[f32], scratch: &mut Scratch, out: &mut [f32]) {
         let width = self.heads * self.head;
-        let (asking, asked) = (queries.len() / width, kv.len() / (2 * width));
-        for head in 0..self.heads {
-            let offset = head * self.head;
-            let queries = Rows { values: &queries[offset..], stride: width };
-            let keys = Rows { values: &kv[offset..], stride: 2 * width };
-            let values = Rows { values: &kv[width + offset..], stride: 2 * width };
-            self.one_head(queries, keys, values, asking, asked, scratch, |row, from| {
-                out[row * width + offset..][..self.head].copy_from_slice(from);
-            });
+        for offset in (0..width).step_by(self.head) {
+            let head = Head {
+                queries: Rows { values: &queries[offset..], stride: width },
+                keys: Rows { values: &kv[offset..], stride: 2 * width },
+                values: Rows { values: &kv[width + offset..], stride: 2 * width },
+                asking: queries.len() / width,
+                asked: kv.len() / (2 * width),
+                width: self.head,
+                causal: self.causal,
+            };
+            Arch::new().dispatch(Attend { head, scratch, out: &mut out[offset..], stride: width });
         }
     }
+}
 
-    #[expect(clippy::too_many_arguments, reason = "one head is these things")]
-    fn one_head(
-        &self,
-        queries: Rows<'_>,
-        keys: Rows<'_>,
-        values: Rows<'_>,
-        asking: usize,
-        asked: usize,
-        scratch: &mut Scratch,
-        mut done: impl FnMut(usize, &[f32]),
-    ) {
-        let head = self.head;
-        let padded_keys = asked.next_multiple_of(COLUMNS);
-        let padded_head = head.next_multiple_of(COLUMNS);
-        scratch.keys.clear();
-        scratch.keys.resize(head * padded_keys, 0.0);
-        scratch.values.clear();
-        scratch.values.resize(asked * padded_head, 0.0);
+/// One head of one sequence.
+struct Head<'a> {
+    queries: Rows<'a>,
+    keys: Rows<'a>,
+    values: Rows<'a>,
+    /// Number of queries.
+    asking: usize,
+    /// Number of keys and values.
+    asked: usize,
+    /// Dimensions.
+    width: usize,
+    causal: bool,
+}
+
+/// The work on a head, to be compiled for each vector unit.
+struct Attend<'a> {
+    head: Head<'a>,
+    scratch: &'a mut Scratch,
+    /// Where the first query's result goes.
+    out: &'a mut [f32],
+    /// From one result to the next.
+    stride: usize,
+}
+
+impl WithSimd for Attend<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { head, scratch, out, stride } = self;
+        let Head { queries, keys, values, asking, asked, width, causal } = head;
+        let padded_keys = asked.next_multiple_of(S::F32_LANES);
+        let padded_width = width.next_multiple_of(S::F32_LANES);
+        let Scratch { keys: transposed, values: together, scores } = scratch;
+        transposed.clear();
+        transposed.resize(width * padded_keys, 0.0);
+        together.clear();
+        together.resize(asked * padded_width, 0.0);
         // Behind the scores of the rows, their sums of values.
-        scratch.scores.resize(ROWS * (padded_keys + padded_head), 0.0);
-        let (scores, sums) = scratch.scores.split_at_mut(ROWS * padded_keys);
-        let scale = 1.0 / (head as f32).sqrt();
-        let (transposed, together) = (&mut scratch.keys[..], &mut scratch.values[..]);
-        vectorised(|| {
-            for row in 0..asked {
-                for (i, &key) in keys.row(row, head).iter().enumerate() {
-                    transposed[i * padded_keys + row] = key * scale;
-                }
-                together[row * padded_head..][..head].copy_from_slice(values.row(row, head));
+        scores.resize(ROWS * (padded_keys + padded_width), 0.0);
+        let (scores, sums) = scores.split_at_mut(ROWS * padded_keys);
+        let scale = 1.0 / (width as f32).sqrt();
+        for row in 0..asked {
+            for (i, &key) in keys.row(row, width).iter().enumerate() {
+                transposed[i * padded_keys + row] = key * scale;
             }
-            let mut first = 0;
-            while first < asking {
-                let count = ROWS.min(asking - first);
-                // Rows beyond the last are the last again: their results are not taken.
-                let left: [&[f32]; ROWS] =
-                    std::array::from_fn(|r| queries.row(first + r.min(count - 1), head));
-                times(left, transposed, padded_keys, scores);
-                let mut shares = [0f32; ROWS];
-                for (r, (row, share)) in
-                    scores.chunks_exact_mut(padded_keys).zip(&mut shares).enumerate()
-                {
-                    let seen = if self.causal { (first + r + 1).min(asked) } else { asked };
-                    *share = 1.0 / softmax_sum(row, seen);
-                }
-                let left: [&[f32]; ROWS] =
-                    std::array::from_fn(|r| &scores[r * padded_keys..][..asked]);
-                times(left, together, padded_head, sums);
-                for (r, &share) in shares.iter().enumerate().take(count) {
-                    let sum = &mut sums[r * padded_head..][..head];
-                    for x in sum.iter_mut() {
-                        *x *= share;
-                    }
-                    done(first + r, sum);
-                }
-                first += ROWS;
+            together[row * padded_width..][..width].copy_from_slice(values.row(row, width));
+        }
+        for first in (0..asking).step_by(ROWS) {
+            let count = ROWS.min(asking - first);
+            // Rows beyond the last are the last again: their results are not taken.
+            let last = first + count - 1;
+            let mut left: [&[f32]; ROWS] = [&[]; ROWS];
+            for (r, left) in left.iter_mut().enumerate() {
+                *left = queries.row(last.min(first + r), width);
             }
-        });
+            times(simd, left, transposed, padded_keys, scores);
+            let mut shares = [0f32; ROWS];
+            for (r, (row, share)) in
+                scores.chunks_exact_mut(padded_keys).zip(&mut shares).enumerate()
+            {
+                let seen = if causal { (first + r + 1).min(asked) } else { asked };
+                *share = 1.0 / softmax_sum(row, seen);
+            }
+            let mut left: [&[f32]; ROWS] = [&[]; ROWS];
+            for (left, row) in left.iter_mut().zip(scores.chunks_exact(padded_keys)) {
+                *left = &row[..asked];
+            }
+            times(simd, left, together, padded_width, sums);
+            for (r, &share) in shares.iter().enumerate().take(count) {
+                let to = &mut out[(first + r) * stride..][..width];
+                for (x, &sum) in to.iter_mut().zip(&sums[r * padded_width..]) {
+                    *x = sum * share;
+                }
+            }
+        }
     }
 }
 
@@ -156,24 +179,48 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// The product of a few rows with a matrix whose rows are `width` long, a multiple of `COLUMNS`.
+/// The product of a few rows with a matrix whose rows are `width` long, a multiple of the lanes.
 #[inline(always)]
-fn times(left: [&[f32]; ROWS], right: &[f32], width: usize, out: &mut [f32]) {
+fn times<S: Simd>(simd: S, left: [&[f32]; ROWS], right: &[f32], width: usize, out: &mut [f32]) {
+    let pair = 2 * S::F32_LANES;
+    let mut column = 0;
+    while column + pair <= width {
+        tile::<S, 2>(simd, left, right, width, column, out);
+        column += pair;
+    }
+    if column < width {
+        tile::<S, 1>(simd, left, right, width, column, out);
+    }
+}
+
+/// As many columns of the product as `N` vectors hold, summed up in registers.
+#[inline(always)]
+fn tile<S: Simd, const N: usize>(
+    simd: S,
+    left: [&[f32]; ROWS],
+    right: &[f32],
+    width: usize,
+    column: usize,
+    out: &mut [f32],
+) {
     let depth = left[0].len();
-    let left = left.map(|row| &row[..depth]);
-    for column in (0..width).step_by(COLUMNS) {
-        let mut sums = [[0f32; COLUMNS]; ROWS];
-        for (k, row) in right.chunks_exact(width).take(depth).enumerate() {
-            let row = &row[column..column + COLUMNS];
-            for (sum, left) in sums.iter_mut().zip(&left) {
-                let factor = left[k];
-                for (x, &y) in sum.iter_mut().zip(row) {
-                    *x = factor.mul_add(y, *x);
-                }
+    let [a, b, c, d] = left.map(|row| &row[..depth]);
+    let mut sums = [[simd.splat_f32s(0.0); N]; ROWS];
+    for (k, row) in right.chunks_exact(width).take(depth).enumerate() {
+        let (row, _) = S::as_simd_f32s(&row[column..column + N * S::F32_LANES]);
+        let factors = [a[k], b[k], c[k], d[k]];
+        for (sum, factor) in sums.iter_mut().zip(factors) {
+            let factor = simd.splat_f32s(factor);
+            for (x, &y) in sum.iter_mut().zip(row) {
+                *x = simd.mul_add_e_f32s(factor, y, *x);
             }
         }
-        for (r, sum) in sums.iter().enumerate() {
-            out[r * width + column..][..COLUMNS].copy_from_slice(sum);
+    }
+    for (r, sum) in sums.iter().enumerate() {
+        let to = &mut out[r * width + column..][..N * S::F32_LANES];
+        let (to, _) = S::as_mut_simd_f32s(to);
+        for (x, &y) in to.iter_mut().zip(sum) {
+            *x = y;
         }
     }
 }
@@ -191,7 +238,10 @@ fn softmax_sum(row: &mut [f32], seen: usize) -> f32 {
             *most = if x > *most { x } else { *most };
         }
     }
-    let most = largest.iter().chain(rest).fold(f32::NEG_INFINITY, |a, &b| a.max(b));
+    let mut most = f32::NEG_INFINITY;
+    for &x in largest.iter().chain(rest) {
+        most = if x > most { x } else { most };
+    }
     let mut lanes = [0f32; 8];
     let (chunks, rest) = row.as_chunks_mut::<8>();
     for chunk in chunks {

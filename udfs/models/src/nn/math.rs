@@ -1,13 +1,34 @@
 //! Plain loops, compiled for the vector units that this machine has.
 
-use pulp::Arch;
+/// Makes functions of plain loops that run compiled for the widest vector unit of the machine that
+/// they find themselves on. What they call must be marked `#[inline(always)]`, or it is compiled for
+/// the oldest one; closures that are handed over cannot be marked, so nothing hot may be in one.
+macro_rules! vectorised {
+    ($($(#[$attribute:meta])* $visible:vis fn $name:ident($($argument:ident: $kind:ty),* $(,)?) $body:block)*) => {$(
+        $(#[$attribute])*
+        $visible fn $name($($argument: $kind),*) {
+            #[inline(always)]
+            fn plain($($argument: $kind),*) $body
 
-/// Runs plain loops compiled for the widest vector unit of this machine. Whatever they call must be
-/// inlined, or it is compiled for the oldest one.
-#[inline(always)]
-pub fn vectorised<R>(loops: impl FnOnce() -> R) -> R {
-    Arch::new().dispatch(loops)
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2,fma")]
+                fn wide($($argument: $kind),*) {
+                    plain($($argument),*)
+                }
+                if std::arch::is_x86_feature_detected!("avx2")
+                    && std::arch::is_x86_feature_detected!("fma")
+                {
+                    // SAFETY: the machine has what the function is compiled for.
+                    return unsafe { wide($($argument),*) };
+                }
+            }
+            plain($($argument),*)
+        }
+    )*};
 }
+
+pub(crate) use vectorised;
 
 /// e to the x, to about one unit in the last place from -87 to 88 and held to those bounds outside
 /// them; without branches, so that loops over it become vector code.
@@ -35,20 +56,6 @@ pub fn exp(x: f32) -> f32 {
     series * power
 }
 
-/// The inner product, in eight lanes of sums.
-#[inline(always)]
-pub fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0f32; 8];
-    let (left, right) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest: f32 = left.remainder().iter().zip(right.remainder()).map(|(x, y)| x * y).sum();
-    for (x, y) in left.zip(right) {
-        for lane in 0..8 {
-            lanes[lane] = x[lane].mul_add(y[lane], lanes[lane]);
-        }
-    }
-    lanes.iter().sum::<f32>() + rest
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,14 +71,5 @@ mod tests {
         assert!(worst < 2.5e-7, "{worst}");
         assert_eq!(exp(0.0), 1.0);
         assert!(exp(f32::NEG_INFINITY) < 1e-37);
-    }
-
-    #[test]
-    fn dot_takes_any_length() {
-        for n in 0..40 {
-            let a: Vec<f32> = (0..n).map(|i| i as f32).collect();
-            let right: f32 = a.iter().map(|x| x * x).sum();
-            assert_eq!(vectorised(|| dot(&a, &a)), right);
-        }
     }
 }

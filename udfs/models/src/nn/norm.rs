@@ -28,17 +28,7 @@ impl LayerNorm {
 
     /// Every row plus a bias, in place.
     pub fn apply_biased(&self, rows: &mut [f32], bias: &[f32]) {
-        vectorised(|| {
-            for row in rows.chunks_exact_mut(self.weight.len()) {
-                for (x, b) in row.iter_mut().zip(bias) {
-                    *x += b;
-                }
-                let (mean, scale) = mean_and_scale(row, self.epsilon);
-                for ((x, &w), &b) in row.iter_mut().zip(&self.weight).zip(&self.bias) {
-                    *x = ((*x - mean) * scale).mul_add(w, b);
-                }
-            }
-        });
+        norm_rows(rows, bias, &self.weight, &self.bias, self.epsilon);
     }
 
     /// Every row of `from`, into `to`.
@@ -48,25 +38,54 @@ impl LayerNorm {
     }
 }
 
+vectorised! {
+    fn norm_rows(rows: &mut [f32], before: &[f32], weight: &[f32], bias: &[f32], epsilon: f32) {
+        for row in rows.chunks_exact_mut(weight.len()) {
+            for (x, b) in row.iter_mut().zip(before) {
+                *x += b;
+            }
+            let (mean, scale) = mean_and_scale(row, epsilon);
+            for ((x, &w), &b) in row.iter_mut().zip(weight).zip(bias) {
+                *x = ((*x - mean) * scale).mul_add(w, b);
+            }
+        }
+    }
+}
+
 #[inline(always)]
 fn mean_and_scale(row: &[f32], epsilon: f32) -> (f32, f32) {
     let count = row.len() as f32;
-    let mean = sum(row, |x| x) / count;
-    let variance = sum(row, |x| (x - mean) * (x - mean)) / count;
+    let mean = sum(row) / count;
+    let variance = squares_around(row, mean) / count;
     (mean, 1.0 / (variance + epsilon).sqrt())
 }
 
 #[inline(always)]
-fn sum(row: &[f32], of: impl Fn(f32) -> f32) -> f32 {
+fn sum(row: &[f32]) -> f32 {
     let mut lanes = [0f32; 16];
-    let chunks = row.chunks_exact(16);
-    let rest: f32 = chunks.remainder().iter().map(|&x| of(x)).sum();
+    let (chunks, rest) = row.as_chunks::<16>();
     for chunk in chunks {
         for (lane, &x) in lanes.iter_mut().zip(chunk) {
-            *lane += of(x);
+            *lane += x;
         }
     }
-    lanes.iter().sum::<f32>() + rest
+    lanes.iter().sum::<f32>() + rest.iter().sum::<f32>()
+}
+
+#[inline(always)]
+fn squares_around(row: &[f32], mean: f32) -> f32 {
+    let mut lanes = [0f32; 16];
+    let (chunks, rest) = row.as_chunks::<16>();
+    for chunk in chunks {
+        for (lane, &x) in lanes.iter_mut().zip(chunk) {
+            *lane = (x - mean).mul_add(x - mean, *lane);
+        }
+    }
+    let mut sum: f32 = lanes.iter().sum();
+    for x in rest {
+        sum += (x - mean) * (x - mean);
+    }
+    sum
 }
 
 #[cfg(test)]

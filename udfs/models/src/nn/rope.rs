@@ -29,23 +29,23 @@ impl Rope {
 
     /// Turns the first `heads` heads of every row of one sequence; the rows are `stride` apart.
     pub fn turn(&self, rows: &mut [f32], stride: usize, heads: usize) {
-        let half = self.half;
-        vectorised(|| {
-            let turns = self.turns.chunks_exact(2 * half);
-            for (row, turn) in rows.chunks_exact_mut(stride).zip(turns) {
-                let (cosines, sines) = turn.split_at(half);
-                for head in row.chunks_exact_mut(2 * half).take(heads) {
-                    let (low, high) = head.split_at_mut(half);
-                    for (((x, y), &cosine), &sine) in
-                        low.iter_mut().zip(high).zip(cosines).zip(sines)
-                    {
-                        let (a, b) = (*x, *y);
-                        *x = a * cosine - b * sine;
-                        *y = b * cosine + a * sine;
-                    }
+        turn_rows(rows, stride, heads, self.half, &self.turns);
+    }
+}
+
+vectorised! {
+    fn turn_rows(rows: &mut [f32], stride: usize, heads: usize, half: usize, turns: &[f32]) {
+        for (row, turn) in rows.chunks_exact_mut(stride).zip(turns.chunks_exact(2 * half)) {
+            let (cosines, sines) = turn.split_at(half);
+            for head in row.chunks_exact_mut(2 * half).take(heads) {
+                let (low, high) = head.split_at_mut(half);
+                for (((x, y), &cosine), &sine) in low.iter_mut().zip(high).zip(cosines).zip(sines) {
+                    let (a, b) = (*x, *y);
+                    *x = a * cosine - b * sine;
+                    *y = b * cosine + a * sine;
                 }
             }
-        });
+        }
     }
 }
 
