@@ -3,8 +3,8 @@
 
 usage: minilm_20k.py [--count N] [--model FOLDER]
 
-Takes a quarter of an hour and needs `data/fetch glosses text-model` and `requirements.txt`. Fails
-where a cosine is under 0.99999.
+Takes some minutes and needs `data/fetch glosses text-model` and `requirements.txt`. Fails where a
+cosine is under 0.99999.
 """
 
 import argparse
@@ -52,9 +52,9 @@ def ours(model, texts):
     with tempfile.TemporaryDirectory() as folder:
         lines, vectors = Path(folder, "lines"), Path(folder, "vectors.npy")
         lines.write_text("".join(text + "\n" for text in texts), encoding="utf-8")
-        bench = ["cargo", "bench", "-q", "-p", "portolan-models", "--bench", "embed_text", "--"]
+        bench = "cargo bench -q --profile dev -p portolan-models --bench embed_text --"
         subprocess.run(
-            [*bench, model, lines, str(len(texts)), vectors],
+            [*bench.split(), model, lines, str(len(texts)), vectors],
             cwd=Path(__file__).parents[4],
             check=True,
         )
