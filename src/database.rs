@@ -248,6 +248,9 @@ impl Database {
     ) -> Result<SendableRecordBatchStream> {
         let (mut state, plan) = frame.into_parts();
         state.config_mut().options_mut().extensions.insert(work.clone());
+        // Functions get the options from here, which are those of when the state was made.
+        let options = state.config().options().clone();
+        state.execution_props_mut().config_options = Some(options);
         let frame = DataFrame::new(state, plan);
         let task = Arc::new(frame.task_ctx());
         // From here on: constants are embedded while planning.

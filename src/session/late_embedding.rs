@@ -124,7 +124,7 @@ fn split(projection: &ProjectionExec, ordering: &LexOrdering) -> Result<Option<S
         for column in columns {
             if carried.iter().all(|(from, _)| *from != column.index()) {
                 carried.push((column.index(), below.len()));
-                let alias = format!("{}@{}", column.name(), column.index());
+                let alias = column.name().to_string();
                 below.push(ProjectionExpr { expr: Arc::new(column), alias });
             }
         }

@@ -46,6 +46,22 @@ impl Fingerprint {
         field.with_metadata(metadata)
     }
 
+    /// Model, weights and task, as DESCRIBE shows them.
+    pub fn in_full(&self) -> String {
+        match self.task {
+            Some(task) => format!("{self} {}", task.name()),
+            None => self.to_string(),
+        }
+    }
+
+    /// The field `to` with the fingerprint of `from`, if that has one.
+    pub fn carry(from: &Field, to: Field) -> Field {
+        match Self::of(from) {
+            Some(fingerprint) => fingerprint.mark(to),
+            None => to,
+        }
+    }
+
     /// Whether vectors of both lie in one space. Tasks may differ: queries are compared with
     /// documents.
     pub fn agrees_with(&self, other: &Self) -> bool {
