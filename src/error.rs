@@ -225,6 +225,12 @@ fn sentence(error: &DataFusionError) -> String {
     while let Some(rest) = layers.iter().find_map(|layer| text.strip_prefix(layer)) {
         text = rest;
     }
+    // What a function says of its arguments, without what the planner says around it.
+    if let Some((_, inner)) = text.split_once("user-defined coercion failed with: ") {
+        text = inner.strip_prefix("Error during planning: ").unwrap_or(inner);
+        text = text.split(" No function matches the given name").next().unwrap_or(text);
+        text = text.strip_suffix('.').unwrap_or(text);
+    }
     if let Some(inner) = text.strip_prefix("ParserError(\"").and_then(|t| t.strip_suffix("\")")) {
         text = inner;
     }

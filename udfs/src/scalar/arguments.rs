@@ -47,7 +47,10 @@ pub fn coerce(
             );
         }
     }
-    Ok(wanted[..given.len()].to_vec())
+    // A NULL that stands for a default stays the constant that it is; cast, it would be none.
+    let kept = |place: usize| place > 0 && given[place].is_null();
+    let types = wanted.iter().take(given.len()).enumerate();
+    Ok(types.map(|(at, wanted)| if kept(at) { DataType::Null } else { wanted.clone() }).collect())
 }
 
 fn is_text_dictionary(given: &DataType) -> bool {

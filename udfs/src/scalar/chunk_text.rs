@@ -79,14 +79,14 @@ impl ScalarUDFImpl for ChunkText {
             );
         };
         let overlap = arguments.whole("overlap")?.unwrap_or(0);
-        let (Ok(most), Ok(overlap)) = (usize::try_from(most), usize::try_from(overlap)) else {
+        let (Ok(size), Ok(shared)) = (usize::try_from(most), usize::try_from(overlap)) else {
             return plan_err!(
                 "chunk_text: max_tokens is 1 or more and overlap 0 or more, not {most} and {overlap}"
             );
         };
-        if most == 0 || overlap >= most {
+        if size == 0 || shared >= size {
             return plan_err!(
-                "chunk_text: pieces of {most} tokens cannot overlap by {overlap}; overlap is less than max_tokens"
+                "chunk_text: max_tokens is 1 or more and overlap less than it, not {most} and {overlap}"
             );
         }
         let model =
@@ -99,7 +99,7 @@ impl ScalarUDFImpl for ChunkText {
         let model =
             self.models.text(model, &self.settings.preferences()).map_err(vectors::failure)?;
         let tokens = model.tokens().map_err(vectors::failure)?;
-        let chunks = vectors::aside(|| chunks(&texts, tokens, most, overlap))?;
+        let chunks = vectors::aside(|| chunks(&texts, tokens, size, shared))?;
         vectors::value(chunks, is_scalar)
     }
 

@@ -59,8 +59,8 @@ impl InferenceMode {
 pub fn decide(mode: InferenceMode, configured: bool, rows: usize) -> Result<Place> {
     match mode {
         InferenceMode::Remote if !configured => Err(Error::Argument(
-            "inference mode 'remote' needs a server, and none is set; set its address, and its key \
-             in an environment variable, or use the mode 'local'"
+            "inference mode 'remote' needs a server; SET portolan.remote_url to its address, and \
+             portolan.remote_key_env to the environment variable with its key"
                 .into(),
         )),
         InferenceMode::Remote => Ok(Place::Remote),
