@@ -88,7 +88,7 @@ pub struct TextEmbedder {
 
 /// What makes vectors of tokens.
 enum Network {
-    Model(TextModel),
+    Model(Box<TextModel>),
     /// The half of an image model that takes texts.
     Tower(Box<dyn ImageModel>),
 }
@@ -109,7 +109,7 @@ struct Sequence {
 impl TextEmbedder {
     /// From a model, and what tells its vectors from another's.
     pub fn new(model: TextModel, fingerprint: String) -> Self {
-        Self { network: Network::Model(model), fingerprint, spaces: Mutex::default() }
+        Self { network: Network::Model(Box::new(model)), fingerprint, spaces: Mutex::default() }
     }
 
     /// From an image model that takes texts too.

@@ -338,7 +338,7 @@ mod tests {
         let a = Attention { heads: 2, head: 16, causal: false };
         let qkv = noise(7 * 96);
         let mut whole = vec![0.0; 7 * 32];
-        a.apply(&qkv, &[0..7], &mut Scratch::default(), &mut whole);
+        a.apply(&qkv, std::slice::from_ref(&(0..7)), &mut Scratch::default(), &mut whole);
         let queries: Vec<f32> = qkv.chunks(96).flat_map(|row| row[..32].to_vec()).collect();
         let kv: Vec<f32> = qkv.chunks(96).flat_map(|row| row[32..].to_vec()).collect();
         let mut crossed = vec![0.0; 7 * 32];
@@ -351,7 +351,7 @@ mod tests {
         let a = Attention { heads: 1, head: 8, causal: false };
         let qkv: Vec<f32> = noise(5 * 24).iter().map(|x| x * 1e4).collect();
         let mut out = vec![0.0; 5 * 8];
-        a.apply(&qkv, &[0..5], &mut Scratch::default(), &mut out);
+        a.apply(&qkv, std::slice::from_ref(&(0..5)), &mut Scratch::default(), &mut out);
         assert!(out.iter().all(|x| x.is_finite()));
     }
 }

@@ -164,7 +164,7 @@ impl NomicVision {
                 size: config.img_size,
                 fit: Fit::Squash,
                 mean: [0.48145466, 0.4578275, 0.40821073],
-                std: [0.26862954, 0.26130258, 0.27577711],
+                std: [0.268_629_54, 0.261_302_6, 0.275_777_1],
                 layout: Layout::Patches(config.patch_size),
             },
             width,
