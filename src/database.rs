@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use datafusion::catalog::CatalogProvider;
 use datafusion::common::TableReference;
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
@@ -12,6 +13,8 @@ use datafusion::prelude::SessionContext;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
+use portolan_models::{Models, Preferences};
+use portolan_udfs::Work;
 
 use crate::catalog::{Catalog, Pin};
 use crate::error::{Error, Result};
@@ -19,7 +22,9 @@ use crate::progress::Progress;
 use crate::result::ResultSet;
 use crate::session::{self, Secrets, Stores};
 use crate::statements::{self, Statement};
+use crate::system::{SYSTEM_SCHEMA, SystemSchema};
 use crate::tables::{MAIN_SCHEMA, TableName};
+use crate::watched::{Failures, Watched};
 
 /// How to open a database.
 #[derive(Debug, Clone)]
@@ -45,8 +50,10 @@ pub struct Database {
     catalog: Arc<Catalog>,
     options: Arc<OpenOptions>,
     stores: Stores,
+    models: Arc<Models>,
     progress: Progress,
     notices: Arc<Mutex<Vec<String>>>,
+    failures: Failures,
 }
 
 impl Database {
@@ -64,15 +71,19 @@ impl Database {
     /// [`Database::open`] with options.
     pub async fn open_with(location: &str, options: OpenOptions) -> Result<Self> {
         let stores = Stores::new(Secrets::default());
-        let (context, catalog) = session::open(location, &options, &stores).await?;
+        let (context, catalog, models) = session::open(location, &options, &stores).await?;
         let db = Self {
             context,
             catalog,
             stores,
             options: Arc::new(options),
+            models,
             progress: Progress::default(),
             notices: Arc::default(),
+            failures: Failures::default(),
         };
+        let system = Arc::new(SystemSchema::new(db.failures.clone()));
+        db.catalog.register_schema(SYSTEM_SCHEMA, system)?;
         db.catalog.set_view_planner(Arc::new(statements::Views::new(&db)));
         db.catalog.refresh().await?;
         Ok(db)
@@ -127,6 +138,23 @@ impl Database {
     /// Says something beside the result.
     pub(crate) fn notice(&self, text: impl Into<String>) {
         self.notices.lock().push(text.into());
+    }
+
+    /// The models that functions run.
+    pub(crate) fn models(&self) -> &Arc<Models> {
+        &self.models
+    }
+
+    /// What the session wants of models.
+    pub(crate) fn preferences(&self) -> Preferences {
+        let state = self.context.state();
+        let settings = state.config().options().extensions.get::<session::Settings>();
+        settings.map(session::Settings::preferences).unwrap_or_default()
+    }
+
+    /// Rows that became NULL because they could not be embedded.
+    pub(crate) fn failures(&self) -> &Failures {
+        &self.failures
     }
 
     /// The tables.
@@ -209,9 +237,26 @@ impl Database {
 
     /// The rows of a frame, from a plan that lets go of its threads when it is stopped.
     pub(crate) async fn stream_frame(&self, frame: DataFrame) -> Result<SendableRecordBatchStream> {
+        self.stream_watched(frame, &Work::default()).await
+    }
+
+    /// The rows of a frame, and what models do for it. Dropping the stream stops the models.
+    pub(crate) async fn stream_watched(
+        &self,
+        frame: DataFrame,
+        work: &Work,
+    ) -> Result<SendableRecordBatchStream> {
+        let (mut state, plan) = frame.into_parts();
+        state.config_mut().options_mut().extensions.insert(work.clone());
+        // Functions get the options from here, which are those of when the state was made.
+        let options = state.config().options().clone();
+        state.execution_props_mut().config_options = Some(options);
+        let frame = DataFrame::new(state, plan);
         let task = Arc::new(frame.task_ctx());
+        // From here on: constants are embedded while planning.
+        let watched = Watched::new(self, work);
         let plan = session::yielding(frame.create_physical_plan().await?)?;
-        Ok(execute_stream(plan, task)?)
+        Ok(watched.over(execute_stream(plan, task)?))
     }
 
     /// Takes a table of the session away, and what is remembered of its files.

@@ -106,6 +106,9 @@ pub enum Error {
     /// From an object store.
     #[error("{0}")]
     Store(#[from] object_store::Error),
+    /// From a model.
+    #[error("{0}")]
+    Model(#[from] portolan_models::Error),
     /// From the operating system.
     #[error("{context}: {source}")]
     Io {
@@ -174,7 +177,10 @@ impl From<DataFusionError> for Error {
                 Ok(ours) => *ours,
                 Err(inner) => match inner.downcast::<lance::Error>() {
                     Ok(lance) => Self::from(*lance),
-                    Err(inner) => Self::engine(DataFusionError::External(inner)),
+                    Err(inner) => match inner.downcast::<portolan_models::Error>() {
+                        Ok(model) => Self::Model(*model),
+                        Err(inner) => Self::engine(DataFusionError::External(inner)),
+                    },
                 },
             },
             // Where it was seen first, not what it is.
@@ -187,7 +193,11 @@ impl From<DataFusionError> for Error {
 /// Whether an error, under its wrappings, is not the query engine's own.
 fn is_foreign(error: &DataFusionError) -> bool {
     match error.find_root() {
-        DataFusionError::External(inner) => inner.is::<Error>() || inner.is::<lance::Error>(),
+        DataFusionError::External(inner) => {
+            inner.is::<Error>()
+                || inner.is::<lance::Error>()
+                || inner.is::<portolan_models::Error>()
+        }
         _ => false,
     }
 }
@@ -214,6 +224,12 @@ fn sentence(error: &DataFusionError) -> String {
     ];
     while let Some(rest) = layers.iter().find_map(|layer| text.strip_prefix(layer)) {
         text = rest;
+    }
+    // What a function says of its arguments, without what the planner says around it.
+    if let Some((_, inner)) = text.split_once("user-defined coercion failed with: ") {
+        text = inner.strip_prefix("Error during planning: ").unwrap_or(inner);
+        text = text.split(" No function matches the given name").next().unwrap_or(text);
+        text = text.strip_suffix('.').unwrap_or(text);
     }
     if let Some(inner) = text.strip_prefix("ParserError(\"").and_then(|t| t.strip_suffix("\")")) {
         text = inner;

@@ -28,7 +28,9 @@ pub mod repl;
 mod result;
 mod session;
 pub mod statements;
+mod system;
 mod tables;
+mod watched;
 
 pub use database::{Database, OpenOptions};
 pub use error::{Error, Location, Result};

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use portolan_udfs::Work;
 
 /// The progress of the statement that runs now. Clones share one state.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +17,7 @@ pub struct Progress {
 struct Shared {
     stage: Mutex<Option<Stage>>,
     done: AtomicU64,
+    work: Mutex<Option<(Work, Instant)>>,
 }
 
 #[derive(Debug, Clone)]
@@ -39,6 +41,8 @@ pub struct ProgressSnapshot {
     pub total: Option<u64>,
     /// Since the stage began.
     pub elapsed: Duration,
+    /// Tokens that went through models, where any did.
+    pub tokens: Option<u64>,
 }
 
 impl Progress {
@@ -59,15 +63,42 @@ impl Progress {
         *self.shared.stage.lock() = None;
     }
 
+    /// Shows what models do, until it is [`Self::unwatch`]ed.
+    pub(crate) fn watch(&self, work: &Work) {
+        *self.shared.work.lock() = Some((work.clone(), Instant::now()));
+    }
+
+    /// Shows it no more, unless other work is shown by now.
+    pub(crate) fn unwatch(&self, work: &Work) {
+        let mut shown = self.shared.work.lock();
+        if shown.as_ref().is_some_and(|(shown, _)| shown.is(work)) {
+            *shown = None;
+        }
+    }
+
     /// How far it has come, if anything is running.
     pub fn snapshot(&self) -> Option<ProgressSnapshot> {
-        let stage = self.shared.stage.lock().clone()?;
+        let work = self.shared.work.lock().clone();
+        let usage = work.as_ref().map(|(work, _)| work.usage()).unwrap_or_default();
+        let tokens = (usage.tokens > 0).then_some(usage.tokens);
+        if let Some(stage) = self.shared.stage.lock().clone() {
+            return Some(ProgressSnapshot {
+                stage: stage.name,
+                unit: stage.unit,
+                done: self.shared.done.load(Ordering::Relaxed),
+                total: stage.total,
+                elapsed: stage.started.elapsed(),
+                tokens,
+            });
+        }
+        let (_, started) = work.filter(|_| usage.inputs + usage.cached > 0)?;
         Some(ProgressSnapshot {
-            stage: stage.name,
-            unit: stage.unit,
-            done: self.shared.done.load(Ordering::Relaxed),
-            total: stage.total,
-            elapsed: stage.started.elapsed(),
+            stage: "embedding".to_string(),
+            unit: "rows",
+            done: usage.inputs + usage.cached,
+            total: None,
+            elapsed: started.elapsed(),
+            tokens,
         })
     }
 }

@@ -6,6 +6,7 @@ mod cli;
 mod compat;
 mod crash;
 mod faults;
+mod models;
 mod property;
 mod rows;
 mod skipped;

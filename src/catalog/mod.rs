@@ -18,6 +18,7 @@ use datafusion::logical_expr::TableType;
 use parking_lot::{Mutex, RwLock};
 
 use crate::error::{Error, Result};
+use crate::system::SYSTEM_SCHEMA;
 use crate::tables::{Listing, MAIN_SCHEMA, Storage, Table, TableName};
 
 /// Between a table's name and a version or pin: `t@v3`, `t@pin1`. No table's own name has it.
@@ -237,7 +238,9 @@ impl Shared {
 impl CatalogProvider for Catalog {
     fn schema_names(&self) -> Vec<String> {
         let stored = self.shared.listings.read();
-        stored.keys().chain(self.shared.registered.read().keys()).cloned().collect()
+        let registered = self.shared.registered.read();
+        let listed = registered.keys().filter(|name| *name != SYSTEM_SCHEMA);
+        stored.keys().chain(listed).cloned().collect()
     }
 
     fn register_schema(

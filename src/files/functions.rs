@@ -8,9 +8,9 @@ use std::sync::Arc;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
-use datafusion::sql::parser::{CopyToSource, Statement};
+use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArguments, Ident, ObjectName, TableAlias, TableFactor, VisitMut, VisitorMut,
+    Expr, FunctionArguments, Ident, ObjectName, TableAlias, TableFactor, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -24,6 +24,7 @@ use super::table::FilesTable;
 use super::text::TextReader;
 use crate::error::{Error, Result};
 use crate::session::Stores;
+use crate::statements::function_arguments::visit;
 use crate::statements::named_arguments::{Arguments, Signature};
 
 static READ_PARQUET: Signature =
@@ -58,19 +59,7 @@ static FUNCTIONS: &[&Signature] =
 
 /// Rewrites every call of these functions in a statement.
 pub fn rewrite(statement: &mut Statement) -> Result<()> {
-    let flow = match statement {
-        Statement::Statement(statement) => statement.visit(&mut Rewriter),
-        Statement::Explain(explain) => return rewrite(&mut explain.statement),
-        Statement::CopyTo(copy) => match &mut copy.source {
-            CopyToSource::Query(query) => query.visit(&mut Rewriter),
-            CopyToSource::Relation(_) => return Ok(()),
-        },
-        Statement::CreateExternalTable(_) | Statement::Reset(_) => return Ok(()),
-    };
-    match flow {
-        ControlFlow::Break(error) => Err(error),
-        ControlFlow::Continue(()) => Ok(()),
-    }
+    visit(statement, &mut Rewriter)
 }
 
 struct Rewriter;

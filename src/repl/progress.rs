@@ -65,7 +65,7 @@ fn describe(snapshot: Option<&ProgressSnapshot>, elapsed: Duration) -> String {
     let Some(snapshot) = snapshot else {
         return format!("running, {}", clock(elapsed));
     };
-    let ProgressSnapshot { stage, unit, done, total, elapsed: in_stage } = snapshot;
+    let ProgressSnapshot { stage, unit, done, total, elapsed: in_stage, tokens } = snapshot;
     let mut line = match total {
         Some(total) if *total > 0 => {
             let percent = done.saturating_mul(100) / total;
@@ -86,6 +86,9 @@ fn describe(snapshot: Option<&ProgressSnapshot>, elapsed: Duration) -> String {
             rate if rate >= 10.0 => format!(", {} {unit}/s", grouped(rate as u64)),
             rate => format!(", {rate:.1} {unit}/s"),
         };
+        if let Some(tokens) = tokens {
+            line += &format!(", {} tokens/s", grouped((*tokens as f64 / seconds) as u64));
+        }
         line += &format!(", {}", clock(elapsed));
         if let Some(left) = total.and_then(|total| total.checked_sub(*done)) {
             let left = Duration::try_from_secs_f64(left as f64 / rate).unwrap_or(Duration::MAX);
@@ -125,7 +128,14 @@ mod tests {
 
     fn snapshot(done: u64, total: Option<u64>) -> ProgressSnapshot {
         let elapsed = Duration::from_secs(10);
-        ProgressSnapshot { stage: "embedding".to_string(), unit: "rows", done, total, elapsed }
+        ProgressSnapshot {
+            stage: "embedding".to_string(),
+            unit: "rows",
+            done,
+            total,
+            elapsed,
+            tokens: None,
+        }
     }
 
     #[test]
@@ -143,6 +153,11 @@ mod tests {
         assert_eq!(
             describe(Some(&snapshot(0, Some(5))), eleven),
             "embedding: 0 of 5 rows (0%), 0:11"
+        );
+        let tokens = ProgressSnapshot { tokens: Some(17_000), ..snapshot(1000, None) };
+        assert_eq!(
+            describe(Some(&tokens), eleven),
+            "embedding: 1,000 rows, 100 rows/s, 1,700 tokens/s, 0:11"
         );
         assert_eq!(describe(None, eleven), "running, 0:11");
     }

@@ -1,7 +1,8 @@
 //! One DataFusion session, put together: settings, runtime, object stores, files in place, secrets.
 
+mod late_embedding;
 pub mod secrets;
-mod settings;
+mod stored_files;
 pub mod stores;
 mod vector_casts;
 mod vector_types;
@@ -13,9 +14,12 @@ use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::optimizer::{Analyzer, AnalyzerRule};
 use datafusion::prelude::{SessionConfig, SessionContext};
+use url::Url;
 
+use portolan_models::{Environment, Models};
+use portolan_udfs::Files;
+pub use portolan_udfs::{Settings, parse_bytes};
 pub use secrets::Secrets;
-pub use settings::{Settings, parse_bytes};
 pub use stores::Stores;
 pub use yielding::yielding;
 
@@ -23,8 +27,10 @@ use crate::catalog::Catalog;
 use crate::database::OpenOptions;
 use crate::error::Result;
 use crate::files;
-use crate::functions::register_functions;
+use crate::functions::register_with;
 use crate::tables::{MAIN_SCHEMA, Storage};
+use late_embedding::LateEmbedding;
+use stored_files::StoredFiles;
 use vector_casts::VectorCasts;
 use vector_types::VectorTypes;
 
@@ -39,7 +45,7 @@ pub async fn open(
     location: &str,
     options: &OpenOptions,
     stores: &Stores,
-) -> Result<(SessionContext, Arc<Catalog>)> {
+) -> Result<(SessionContext, Arc<Catalog>, Arc<Models>)> {
     let cache_bytes =
         options.memory_limit.map_or(CACHE_BYTES, |limit| (limit / 4).min(CACHE_BYTES));
     let url = stores.open(location)?.url;
@@ -51,13 +57,23 @@ pub async fn open(
     )
     .await?;
     let catalog = Arc::new(Catalog::new(Arc::new(storage)));
-    let context = build(options, stores)?;
+    let models = models(&url, options.read_only);
+    let context = build(options, stores, &models)?;
     context.register_catalog(&options.catalog, catalog.clone());
-    Ok((context, catalog))
+    Ok((context, catalog, models))
+}
+
+/// The models of a database. Their vectors are cached in its folder, or in the user's cache folder
+/// where it has none that can be written to.
+fn models(url: &Url, read_only: bool) -> Arc<Models> {
+    let environment = Environment::of_process();
+    let folder = url.to_file_path().ok().filter(|_| url.scheme() == "file" && !read_only);
+    let cache = folder.map(|folder| folder.join("_cache")).or_else(|| environment.vectors.clone());
+    Models::new(environment, cache)
 }
 
 /// The session, without a catalog.
-fn build(options: &OpenOptions, stores: &Stores) -> Result<SessionContext> {
+fn build(options: &OpenOptions, stores: &Stores, models: &Arc<Models>) -> Result<SessionContext> {
     let mut config = SessionConfig::new()
         .with_information_schema(true)
         .with_default_catalog_and_schema(&options.catalog, MAIN_SCHEMA)
@@ -76,12 +92,14 @@ fn build(options: &OpenOptions, stores: &Stores) -> Result<SessionContext> {
         .with_config(config)
         .with_runtime_env(Arc::new(runtime.build()?))
         .with_default_features()
-        .with_type_planner(Arc::new(VectorTypes));
+        .with_type_planner(Arc::new(VectorTypes))
+        .with_physical_optimizer_rule(Arc::new(LateEmbedding));
     let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(VectorCasts)];
     rules.extend(Analyzer::new().rules);
     let state = state.with_analyzer_rules(rules).build();
     let context = SessionContext::new_with_state(state);
-    register_functions(&context);
+    let files: Arc<dyn Files> = Arc::new(StoredFiles::new(stores.clone()));
+    register_with(&context, models, &files);
     files::enable(&context, stores);
     Ok(context)
 }

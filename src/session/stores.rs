@@ -61,8 +61,6 @@ struct Connection {
 
 /// A location and the store that it lies in.
 #[derive(Debug, Clone)]
-// Statements that read single objects, like embed_image of a URL, take the store and the path.
-#[cfg_attr(not(test), expect(dead_code))]
 pub struct Located {
     /// The whole URL, in the form that Lance takes.
     pub url: Url,

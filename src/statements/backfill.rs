@@ -14,7 +14,7 @@ use datafusion::arrow::compute::take;
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::DFSchema;
 use datafusion::common::runtime::SpawnedTask;
-use datafusion::logical_expr::cast;
+use datafusion::logical_expr::{ExprSchemable, cast};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::sql::sqlparser::ast::{DataType as SqlType, Expr, Ident, ObjectName};
 use futures::{FutureExt, StreamExt, TryStreamExt};
@@ -23,6 +23,7 @@ use lance::dataset::CommitBuilder;
 use lance::dataset::fragment::FileFragment;
 use lance::dataset::transaction::{DataReplacementGroup, Operation, Transaction};
 use lance_core::utils::deletion::DeletionVector;
+use portolan_udfs::Fingerprint;
 
 use crate::database::Database;
 use crate::error::{Error, Result};
@@ -135,13 +136,15 @@ async fn begin(
     let definition = db.catalog().table(name).await?.definition();
     let schema = DFSchema::try_from(definition.schema().as_ref().clone())?;
     let value = db.context().state().create_logical_expr(expression, &schema)?;
+    let (_, made) = value.to_field(&schema)?;
     let data_type = match declared {
         Some(sql_type) => planned_type(db, &sql_type.to_string()).await?,
         None => db.context().create_physical_expr(value, &schema)?.data_type(schema.as_arrow())?,
     };
     let data_type = create_table::stored_type(column, &data_type)?;
     let role = ColumnRole::Generated(expression.to_string());
-    let made = Definition::new(vec![(Field::new(column, data_type, true), role)], &[]);
+    let field = Fingerprint::carry(&made, Field::new(column, data_type, true));
+    let made = Definition::new(vec![(field, role)], &[]);
     let field = made.schema().field(0).clone();
     create_table::check_generated(db, &definition, &field, expression, &schema)?;
     if definition.column(column).is_none() {

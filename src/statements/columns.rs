@@ -6,9 +6,12 @@ use std::sync::Arc;
 use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
 use datafusion::arrow::datatypes::{Field, Schema};
 use datafusion::common::{Column, DFSchema};
-use datafusion::logical_expr::{ColumnarValue, Expr, LogicalPlan, LogicalPlanBuilder, cast, lit};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, cast, lit,
+};
 use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
+use portolan_udfs::Fingerprint;
 
 use crate::error::{Error, Result};
 use crate::tables::{ColumnRole, Definition};
@@ -28,6 +31,10 @@ pub fn shape(
             Some(index) => provided.get(index).map(|column| Expr::Column(column.clone())),
             None => None,
         };
+        let index = targets.iter().position(|name| name == field.name());
+        if let Some(given) = index.and_then(|index| source.schema().fields().get(index)) {
+            Fingerprint::check(field, given)?;
+        }
         let value = match (value, Definition::role(field)) {
             (_, ColumnRole::Generated(_)) => continue,
             (Some(value), _) => value,
@@ -66,6 +73,8 @@ pub fn with_generated(
         let value = match Definition::role(field) {
             ColumnRole::Generated(expression) => {
                 let value = context.state().create_logical_expr(&expression, &schema)?;
+                let (_, made) = value.to_field(&schema)?;
+                Fingerprint::check(field, &made)?;
                 let inputs: Vec<String> =
                     value.column_refs().into_iter().map(|column| column.name.clone()).collect();
                 let value = cast(value, field.data_type().clone());

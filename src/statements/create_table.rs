@@ -3,12 +3,13 @@
 use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::common::DFSchema;
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, cast};
 use datafusion::physical_plan::EmptyRecordBatchStream;
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::{
     ColumnDef, ColumnOption, CreateTable, Expr as SqlExpr, Query, Statement as Sql, TableConstraint,
 };
+use portolan_udfs::Fingerprint;
 
 use crate::catalog::Relation;
 use crate::database::Database;
@@ -67,6 +68,7 @@ pub async fn run(db: &Database, statement: &CreateTable, text: &str) -> Result<O
         None => {
             let definition = definition(columns, &key, existing.as_ref())?;
             check_expressions(db, &definition)?;
+            let definition = fingerprinted(db, &definition)?;
             let schema = definition.schema().clone();
             (definition, Box::pin(EmptyRecordBatchStream::new(schema)) as SendableRecordBatchStream)
         }
@@ -283,6 +285,18 @@ fn check_expressions(db: &Database, definition: &Definition) -> Result<()> {
     Ok(())
 }
 
+/// The definition with what its generated columns know of the models that make their vectors.
+fn fingerprinted(db: &Database, definition: &Definition) -> Result<Definition> {
+    let schema = DFSchema::try_from(definition.schema().as_ref().clone())?;
+    let mut marked = definition.clone();
+    for (field, expression) in definition.generated() {
+        let value = db.context().state().create_logical_expr(&expression, &schema)?;
+        let (_, made) = value.to_field(&schema)?;
+        marked = marked.with_field(Fingerprint::carry(&made, field.clone()));
+    }
+    Ok(marked)
+}
+
 /// Plans a generated column's expression and refuses what it must not read.
 pub fn check_generated(
     db: &Database,
@@ -333,7 +347,16 @@ async fn from_query(
             plan.schema().fields().len()
         )));
     }
-    let columns = if declared.is_empty() { columns_of(&plan)? } else { declared };
+    let columns = if declared.is_empty() {
+        columns_of(&plan)?
+    } else {
+        let made = plan.schema().fields().iter();
+        let marked = declared
+            .into_iter()
+            .zip(made)
+            .map(|((field, role), made)| (Fingerprint::carry(made, field), role));
+        marked.collect()
+    };
     let definition = definition(columns, key, existing)?;
     let casts: Vec<Expr> = plan
         .schema()
@@ -359,10 +382,8 @@ fn columns_of(plan: &LogicalPlan) -> Result<Vec<(Field, ColumnRole)>> {
                 "the query has two columns named '{name}'; rename one with AS"
             )));
         }
-        columns.push((
-            Field::new(name, stored_type(name, field.data_type())?, true),
-            ColumnRole::Plain,
-        ));
+        let column = Field::new(name, stored_type(name, field.data_type())?, true);
+        columns.push((Fingerprint::carry(field, column), ColumnRole::Plain));
     }
     if columns.is_empty() {
         return Err(Error::sql("the query has no columns; select at least one"));

@@ -1,6 +1,7 @@
 //! DESCRIBE.
 
 use datafusion::sql::sqlparser::ast::ObjectName;
+use portolan_udfs::Fingerprint;
 
 use crate::catalog::Relation;
 use crate::database::Database;
@@ -54,6 +55,7 @@ pub async fn run(db: &Database, object: &ObjectName) -> Result<Option<ResultSet>
                 _ => None,
             }),
         ),
+        ("model", texts(fields.iter().map(|field| Some(Fingerprint::of(field)?.in_full())))),
     ])?;
     Ok(Some(result))
 }

@@ -2,15 +2,18 @@
 
 use std::str::FromStr;
 
+use datafusion::arrow::array::RecordBatch;
 use datafusion::logical_expr::{ExplainFormat, ExplainOption, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::parser::{ExplainStatement, Statement as Parsed};
 use datafusion::sql::sqlparser::ast::Statement as Sql;
-use futures::FutureExt;
+use futures::{FutureExt, TryStreamExt};
+use portolan_udfs::{Usage, Work};
 
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::result::ResultSet;
 use crate::statements::change::Change;
+use crate::statements::show::texts;
 use crate::statements::{engine, insert, merge, update};
 
 /// EXPLAIN [ANALYZE] [VERBOSE] statement
@@ -39,10 +42,43 @@ pub async fn run(db: &Database, explain: &ExplainStatement) -> Result<ResultSet>
         }
         None => {
             let parsed = Parsed::Explain(explain.clone());
+            if explain.analyze && matches!(sql.as_ref(), Sql::Query(_)) {
+                return analyze(db, &parsed).boxed().await;
+            }
             let explained = engine(db, &parsed).boxed();
             update::explain_in_memory(db, sql, explained).boxed().await
         }
     }
+}
+
+/// Runs a query and shows what its operators did, and its models.
+async fn analyze(db: &Database, parsed: &Parsed) -> Result<ResultSet> {
+    let plan = db.context().state().statement_to_plan(parsed.clone()).await?;
+    let frame = db.context().execute_logical_plan(plan).await?;
+    let work = Work::default();
+    let mut shown = ResultSet::rows(db.stream_watched(frame, &work).boxed().await?);
+    let schema = shown.schema();
+    let mut batches = Vec::new();
+    while let Some(batch) = shown.try_next().await? {
+        batches.push(batch);
+    }
+    let usage = work.usage();
+    if usage.inputs + usage.cached + usage.failed > 0 {
+        let columns = vec![texts([Some("Models")]), texts([Some(describe(&usage))])];
+        batches.push(RecordBatch::try_new(schema.clone(), columns)?);
+    }
+    Ok(ResultSet::batches(schema, batches))
+}
+
+/// `embedded=10, from_cache=2, failed=0, tokens=170, elapsed=40ms, tokens_per_second=4250`
+fn describe(usage: &Usage) -> String {
+    let Usage { cached, inputs, tokens, failed, elapsed } = *usage;
+    let seconds = elapsed.as_secs_f64();
+    let rate = if seconds > 0.0 { (tokens as f64 / seconds) as u64 } else { 0 };
+    format!(
+        "embedded={inputs}, from_cache={cached}, failed={failed}, tokens={tokens}, elapsed={}ms, tokens_per_second={rate}",
+        elapsed.as_millis()
+    )
 }
 
 async fn show(db: &Database, explain: &ExplainStatement, plan: LogicalPlan) -> Result<ResultSet> {

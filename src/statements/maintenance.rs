@@ -14,7 +14,7 @@ use lance_index::optimize::OptimizeOptions;
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::result::ResultSet;
-use crate::statements::parse::Retain;
+use crate::statements::grammar::Retain;
 use crate::statements::show::{table, texts};
 use crate::statements::{backfill, names};
 use crate::tables::{TableName, retrying};

@@ -8,11 +8,14 @@ mod create_table;
 mod describe;
 mod drop;
 mod explain;
+pub mod function_arguments;
+mod grammar;
 mod indexes;
 mod insert;
 mod locate;
 mod maintenance;
 mod merge;
+mod models;
 pub mod named_arguments;
 mod names;
 mod parse;
@@ -22,6 +25,7 @@ mod settings;
 mod show;
 pub mod split;
 mod text;
+mod tokens;
 mod update;
 mod versions;
 mod views;
@@ -35,8 +39,9 @@ use crate::error::{Error, Location, Result};
 use crate::files;
 use crate::result::ResultSet;
 use futures::FutureExt;
-pub use parse::Retain;
-use parse::{Kind, Own};
+use grammar::Own;
+pub use grammar::Retain;
+use parse::Kind;
 pub(crate) use views::Views;
 
 /// One parsed statement.
@@ -69,10 +74,15 @@ pub(crate) fn parse(db: &Database, text: &str) -> Result<Vec<Statement>> {
             }
             let mut kind = parse::parse(&piece, options.dialect, options.recursion_limit)
                 .map_err(|error| locate::in_text(error, piece.text, start))?;
-            if let Kind::Sql(parsed) = &mut kind {
-                files::functions::rewrite(parsed)
-                    .map_err(|error| locate::in_text(error, piece.text, start))?;
-            }
+            let rewritten = match &mut kind {
+                Kind::Sql(parsed) => files::functions::rewrite(parsed)
+                    .and_then(|()| function_arguments::rewrite(parsed)),
+                Kind::Own(Own::AddGenerated { expression, .. }) => {
+                    function_arguments::rewrite_expression(expression)
+                }
+                Kind::Own(_) | Kind::Secret(_) => Ok(()),
+            };
+            rewritten.map_err(|error| locate::in_text(error, piece.text, start))?;
             Ok(Statement { text: piece.text.to_string(), start, kind })
         })
         .collect()
@@ -96,7 +106,7 @@ async fn dispatch(db: &Database, statement: &Statement) -> Result<ResultSet> {
     }
     let sql = match &statement.kind {
         Kind::Own(own) => {
-            if !matches!(own, Own::ShowVersions(_) | Own::ShowIndexes(_)) {
+            if own.changes_database() {
                 db.check_writable(verb(text))?;
             }
             return run_own(db, own, text).await;
@@ -165,6 +175,7 @@ async fn run_own(db: &Database, own: &Own, text: &str) -> Result<ResultSet> {
         Own::ShowVersions(table) => versions::show(db, table).boxed().await,
         Own::ShowIndexes(table) => indexes::show(db, table.as_ref()).boxed().await,
         Own::Restore(table, version) => versions::restore(db, table, version, text).boxed().await,
+        Own::Model(statement) => models::run(db, statement).boxed().await,
         Own::AddGenerated { table, column, if_not_exists, expression } => {
             backfill::add_column(db, table, column, *if_not_exists, expression, text).boxed().await
         }

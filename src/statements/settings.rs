@@ -4,6 +4,7 @@ use datafusion::sql::sqlparser::ast::{Expr, ObjectName, Value};
 
 use crate::database::Database;
 use crate::error::{Error, Result};
+use crate::functions;
 use crate::result::ResultSet;
 use crate::session::Settings;
 
@@ -30,7 +31,9 @@ pub async fn set(
         db.set_memory_limit(&value)?;
     }
     let state = db.context().state_ref();
-    state.write().config_mut().options_mut().set(&name, &value)?;
+    let mut state = state.write();
+    state.config_mut().options_mut().set(&name, &value)?;
+    functions::configure(&mut state)?;
     Ok(Some(ResultSet::done("SET")))
 }
 
@@ -44,6 +47,7 @@ pub fn reset(db: &Database, variable: &ObjectName) -> Result<Option<ResultSet>> 
     if let Some(settings) = options.extensions.get_mut::<Settings>() {
         settings.reset(own)?;
     }
+    functions::configure(&mut state)?;
     drop(state);
     if own == "memory_limit" {
         db.reset_memory_limit()?;

@@ -11,8 +11,8 @@ use lance::dataset::transaction::{Operation, Transaction};
 use crate::database::Database;
 use crate::error::Result;
 use crate::result::ResultSet;
+use crate::statements::grammar::VersionSpec;
 use crate::statements::names;
-use crate::statements::parse::VersionSpec;
 use crate::statements::show::{table, texts};
 use crate::tables::{checkout, number_at, properties, retrying};
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use portolan_udfs::Fingerprint;
 
 const DEFAULT: &str = "portolan:default";
 const GENERATED: &str = "portolan:generated";
@@ -43,7 +44,8 @@ impl Definition {
     /// A definition that takes the place of the table with this id.
     pub fn with_id(columns: Vec<(Field, ColumnRole)>, primary_key: &[String], id: String) -> Self {
         let fields = columns.into_iter().map(|(field, role)| {
-            let mut metadata = HashMap::new();
+            let mut metadata =
+                Fingerprint::of(&field).map(|made| made.metadata()).unwrap_or_default();
             match role {
                 ColumnRole::Plain => {}
                 ColumnRole::Default(expression) => {
@@ -63,6 +65,16 @@ impl Definition {
         });
         let metadata = HashMap::from([(TABLE_ID.to_string(), id)]);
         Self { schema: Arc::new(Schema::new_with_metadata(fields.collect::<Vec<_>>(), metadata)) }
+    }
+
+    /// The same with another field of a name that it has.
+    pub fn with_field(self, field: Field) -> Self {
+        let fields = self.schema.fields().iter().map(|old| {
+            if old.name() == field.name() { Arc::new(field.clone()) } else { old.clone() }
+        });
+        let fields: Vec<_> = fields.collect();
+        let metadata = self.schema.metadata().clone();
+        Self { schema: Arc::new(Schema::new_with_metadata(fields, metadata)) }
     }
 
     /// The Arrow schema with all metadata.

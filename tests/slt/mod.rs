@@ -15,6 +15,8 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use portolan::Database;
 
+use crate::models;
+use crate::skipped::skip;
 use runner::{Engine, Failure, Surroundings};
 
 const THREADS: usize = 2;
@@ -42,6 +44,13 @@ fn files() {
     find(&folder, &mut files);
     files.retain(|file| file.to_string_lossy().contains(&wanted));
     files.sort();
+    let needs_models = |file: &PathBuf| file.parent().is_some_and(|f| f.ends_with("models"));
+    if files.iter().any(needs_models)
+        && let Err(reason) = models::fetched()
+    {
+        skip(&format!("slt/models: {reason}"));
+        files.retain(|file| !needs_models(file));
+    }
     let count = files.len();
     let waiting = Mutex::new(VecDeque::from(files));
     let mismatches = Mutex::new(Vec::new());

@@ -3,9 +3,12 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-use datafusion::common::config::{ConfigEntry, ConfigExtension, ExtensionOptions};
-use datafusion::common::{DataFusionError, config_datafusion_err};
+use datafusion_common::config::{ConfigEntry, ConfigExtension, ExtensionOptions};
+use datafusion_common::{DataFusionError, config_datafusion_err};
+use portolan_models::remote::InferenceMode;
+use portolan_models::{Device, Preferences};
 
 /// What a setting's value must be.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +54,12 @@ const SETTINGS: &[Setting] = &[
         default: Some("on"),
         check: ON_OFF,
         description: "Whether vectors are cached by content",
+    },
+    Setting {
+        name: "embed_cache_size",
+        default: Some("8GB"),
+        check: Check::Bytes,
+        description: "Size that the cache of vectors keeps to; the oldest leave first",
     },
     Setting {
         name: "image_model",
@@ -121,7 +130,7 @@ const SETTINGS: &[Setting] = &[
 ];
 
 /// The values of the `portolan.*` settings in one session.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Settings {
     values: BTreeMap<&'static str, String>,
 }
@@ -131,6 +140,23 @@ impl Settings {
     pub fn get(&self, name: &str) -> Option<&str> {
         let setting = SETTINGS.iter().find(|setting| setting.name == name)?;
         self.values.get(setting.name).map(String::as_str).or(setting.default)
+    }
+
+    /// What the session wants of models.
+    pub fn preferences(&self) -> Preferences {
+        let text = |name: &str| self.get(name).map(str::to_string);
+        let kept = self.get("embed_cache") == Some("on");
+        let size = self.get("embed_cache_size").and_then(parse_bytes);
+        Preferences {
+            model_dir: text("model_dir").map(PathBuf::from),
+            offline: self.get("offline") == Some("on"),
+            device: self.get("device").and_then(Device::from_name).unwrap_or_default(),
+            mode: self.get("inference_mode").and_then(InferenceMode::from_name).unwrap_or_default(),
+            remote_url: text("remote_url"),
+            remote_key_env: text("remote_key_env"),
+            run_tokens: self.get("batch_tokens").and_then(|tokens| tokens.parse().ok()),
+            cache_limit: kept.then(|| size.map_or(portolan_models::DEFAULT_LIMIT, |s| s as u64)),
+        }
     }
 
     /// Back to the default.

@@ -10,8 +10,9 @@ use crate::embedded::Embedded;
 use crate::error::{Error, Result};
 use crate::manifest::{LongText, Task};
 use crate::once::{Kept, Recipe, embed_once};
-use crate::text::{TextModel, Workspace};
+use crate::text::{TextModel, Tokens, Workspace};
 use crate::vector;
+use crate::vision::{self, ImageModel};
 
 /// Tokens of a run where nothing else is said: enough for products of matrices to be efficient,
 /// few enough for the rows to stay in the cache between layers.
@@ -80,9 +81,23 @@ pub struct Conditions<'a> {
 
 /// A text model and what running it takes. All partitions of all queries share one.
 pub struct TextEmbedder {
-    model: TextModel,
+    network: Network,
     fingerprint: String,
-    spaces: Mutex<Vec<Workspace>>,
+    spaces: Mutex<Vec<Spaces>>,
+}
+
+/// What makes vectors of tokens.
+enum Network {
+    Model(TextModel),
+    /// The half of an image model that takes texts.
+    Tower(Box<dyn ImageModel>),
+}
+
+/// Buffers of a run.
+#[derive(Default)]
+struct Spaces {
+    model: Workspace,
+    tower: vision::Workspace,
 }
 
 /// One sequence of a slice's texts.
@@ -94,12 +109,53 @@ struct Sequence {
 impl TextEmbedder {
     /// From a model, and what tells its vectors from another's.
     pub fn new(model: TextModel, fingerprint: String) -> Self {
-        Self { model, fingerprint, spaces: Mutex::default() }
+        Self { network: Network::Model(model), fingerprint, spaces: Mutex::default() }
     }
 
-    /// The model.
-    pub fn model(&self) -> &TextModel {
-        &self.model
+    /// From an image model that takes texts too.
+    pub fn of_tower(model: Box<dyn ImageModel>, fingerprint: String) -> Result<Self> {
+        if model.text().is_none() {
+            return Err(Error::Argument(format!("model '{fingerprint}' takes no texts")));
+        }
+        Ok(Self { network: Network::Tower(model), fingerprint, spaces: Mutex::default() })
+    }
+
+    /// Its tokenizer.
+    pub fn tokens(&self) -> Result<&Tokens> {
+        match &self.network {
+            Network::Model(model) => Ok(model.tokens()),
+            Network::Tower(_) => Err(Error::Argument(format!(
+                "the tokens of {} cannot be counted; name a text model",
+                self.fingerprint
+            ))),
+        }
+    }
+
+    /// Length of its whole vectors.
+    pub fn dims(&self) -> usize {
+        match &self.network {
+            Network::Model(model) => model.dims(),
+            Network::Tower(model) => model.dims(),
+        }
+    }
+
+    /// What is put before a text.
+    fn prefix(&self, task: Task) -> &str {
+        match &self.network {
+            Network::Model(model) => model.recipe().prefixes.of(task),
+            Network::Tower(_) => "",
+        }
+    }
+
+    /// The sequences of a text, whose vectors make the text's.
+    fn sequences(&self, text: &str, request: TextRequest) -> Result<Vec<Vec<u32>>> {
+        match &self.network {
+            Network::Model(model) => model.sequences(text, request.task, request.long),
+            Network::Tower(model) => match model.text() {
+                Some(tower) => Ok(vec![tower.tokens(text)?]),
+                None => Ok(Vec::new()),
+            },
+        }
     }
 
     /// What tells its vectors from another model's.
@@ -115,17 +171,17 @@ impl TextEmbedder {
         conditions: &Conditions<'_>,
     ) -> Result<Embedded> {
         let TextRequest { dims, .. } = request;
-        if dims == 0 || dims > self.model.dims() {
+        if dims == 0 || dims > self.dims() {
             return Err(Error::Argument(format!(
                 "vectors of {} have 1 to {} dimensions, not {dims}",
                 self.fingerprint,
-                self.model.dims()
+                self.dims()
             )));
         }
         let inputs: Vec<&[u8]> = texts.iter().map(|text| text.as_bytes()).collect();
         let recipe = Recipe {
             fingerprint: &self.fingerprint,
-            parts: [self.model.recipe().prefixes.of(request.task), request.long.name()],
+            parts: [self.prefix(request.task), request.long.name()],
             dims,
         };
         embed_once(&inputs, &recipe, conditions.kept, conditions.watch, |places| {
@@ -151,7 +207,7 @@ impl TextEmbedder {
                     if watch.stopped() {
                         return Err(Error::Stopped);
                     }
-                    self.model.sequences(text, request.task, request.long)
+                    self.sequences(text, request)
                 })
                 .collect()
         });
@@ -192,14 +248,24 @@ impl TextEmbedder {
     }
 
     fn run(&self, run: &[Sequence], dims: usize, watch: &dyn Watch) -> Result<Vec<f32>> {
-        let mut space = self.spaces.lock().pop().unwrap_or_default();
+        let mut spaces = self.spaces.lock().pop().unwrap_or_default();
         let sequences: Vec<&[u32]> = run.iter().map(|sequence| &sequence.tokens[..]).collect();
         let tokens: usize = sequences.iter().map(|tokens| tokens.len()).sum();
         let mut vectors = Vec::with_capacity(run.len() * dims);
         let stopped = || watch.stopped();
-        self.model.run(&sequences, dims, &mut space, &mut vectors, &stopped)?;
-        space.shrink(2 * RUN_TOKENS, self.model.dims());
-        self.spaces.lock().push(space);
+        match &self.network {
+            Network::Model(model) => {
+                model.run(&sequences, dims, &mut spaces.model, &mut vectors, &stopped)?;
+                spaces.model.shrink(2 * RUN_TOKENS, model.dims());
+            }
+            Network::Tower(model) => {
+                if let Some(tower) = model.text() {
+                    tower.run(&sequences, &mut spaces.tower, &mut vectors, &stopped)?;
+                }
+                vectors = vector::cut(vectors, self.dims(), dims);
+            }
+        }
+        self.spaces.lock().push(spaces);
         watch.ran(run.len() as u64, tokens as u64);
         Ok(vectors)
     }

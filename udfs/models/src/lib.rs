@@ -6,10 +6,13 @@ mod embedded;
 mod embedder;
 mod error;
 pub mod image;
+mod image_embedder;
 mod manifest;
+mod models;
 pub mod nn;
 mod once;
 mod registry;
+pub mod remote;
 mod sources;
 pub mod text;
 pub mod vector;
@@ -19,10 +22,12 @@ pub use cache::{Cache, CacheState, DEFAULT_LIMIT, Key};
 pub use embedded::Embedded;
 pub use embedder::{Conditions, TextEmbedder, TextRequest, Unwatched, Watch, on_workers};
 pub use error::{Error, Result};
+pub use image_embedder::ImageEmbedder;
 pub use manifest::{
     Architecture, LongText, Manifest, Modality, ModelFile, Pooling, Prefixes, Source, Task,
     TextRecipe,
 };
+pub use models::{Device, Models, Preferences};
 pub use once::Kept;
 pub use registry::{Checked, Entry, Environment, Located, Options, Registry};
 pub use sources::Progress;

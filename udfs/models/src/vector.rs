@@ -40,6 +40,21 @@ pub fn finish(vector: &mut Vec<f32>, with_layer_norm: bool, dims: usize) {
     l2(vector);
 }
 
+/// Vectors of length 1 that lie one after another, each cut from `whole` to `dims` numbers and of
+/// length 1 again.
+pub fn cut(vectors: Vec<f32>, whole: usize, dims: usize) -> Vec<f32> {
+    if whole == dims || whole == 0 {
+        return vectors;
+    }
+    let mut short = Vec::with_capacity(vectors.len() / whole * dims);
+    for vector in vectors.chunks_exact(whole) {
+        let start = short.len();
+        short.extend_from_slice(&vector[..dims]);
+        l2(&mut short[start..]);
+    }
+    short
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,6 +77,13 @@ mod tests {
         let mean = vector.iter().sum::<f32>() / 768.0;
         let variance = vector.iter().map(|x| x * x).sum::<f32>() / 768.0;
         assert!(mean.abs() < 1e-5 && (variance - 1.0).abs() < 1e-5);
+    }
+
+    #[test]
+    fn cut_vectors_have_length_1_again() {
+        let vectors = vec![0.6, 0.8, 0.0, 0.0, 0.6, 0.8];
+        assert_eq!(cut(vectors.clone(), 3, 3), vectors);
+        assert_eq!(cut(vectors, 3, 2), vec![0.6, 0.8, 0.0, 1.0]);
     }
 
     #[test]

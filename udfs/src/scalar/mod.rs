@@ -1,5 +1,15 @@
 //! Functions of one row.
 
+mod arguments;
+mod chunk_text;
+mod count_tokens;
+mod embed_image;
+mod embed_text;
 mod vector_from_text;
+mod vectors;
 
+pub use chunk_text::ChunkText;
+pub use count_tokens::CountTokens;
+pub use embed_image::EmbedImage;
+pub use embed_text::EmbedText;
 pub use vector_from_text::VectorFromText;

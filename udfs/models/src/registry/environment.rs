@@ -11,6 +11,8 @@ pub struct Environment {
     /// Portolan's own models folder, where fetched models and the notes of users' own are kept.
     /// None where there is neither a home folder nor `PORTOLAN_MODELS`.
     pub models: Option<PathBuf>,
+    /// Where vectors are cached that belong to no database's folder.
+    pub vectors: Option<PathBuf>,
     /// The Hugging Face cache.
     pub hub_cache: Option<PathBuf>,
     /// The hub's address.
@@ -52,6 +54,7 @@ impl Environment {
             caches.map(|caches| caches.join("huggingface"))
         });
         Self {
+            vectors: caches.as_ref().map(|caches| caches.join("portolan").join("vectors")),
             models: folder("PORTOLAN_MODELS")
                 .or_else(|| caches.map(|caches| caches.join("portolan").join("models"))),
             hub_cache: folder("HF_HUB_CACHE").or_else(|| hub_home.map(|home| home.join("hub"))),

@@ -39,6 +39,7 @@ impl Machine {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let environment = Environment {
+            vectors: None,
             models: Some(folder.path().join("models")),
             hub_cache: Some(folder.path().join("hub")),
             hub_endpoint: "http://127.0.0.1:9".into(),

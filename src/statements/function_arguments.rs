@@ -1,0 +1,132 @@
+//! `embed_text(t, dims => 256)`: arguments of functions by name, with gaps, which the planner does
+//! not understand. They are put in their places, with NULL in the gaps, before it sees them.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::parser::{CopyToSource, Statement};
+use datafusion::sql::sqlparser::ast::{
+    Expr, FunctionArg, FunctionArguments, ObjectNamePart, VisitMut, VisitorMut,
+};
+
+use crate::error::{Error, Result};
+use crate::statements::named_arguments::Signature;
+
+/// Functions of one row whose arguments can be named.
+static FUNCTIONS: &[Signature] = &[
+    Signature {
+        function: "chunk_text",
+        required: &["text", "max_tokens"],
+        optional: &["overlap", "model"],
+    },
+    Signature { function: "count_tokens", required: &["text"], optional: &["model"] },
+    Signature { function: "embed_image", required: &["image"], optional: &["dims", "model"] },
+    Signature {
+        function: "embed_text",
+        required: &["text"],
+        optional: &["task", "dims", "model", "long_text"],
+    },
+];
+
+/// Puts named arguments in their places, in a whole statement.
+pub fn rewrite(statement: &mut Statement) -> Result<()> {
+    visit(statement, &mut Places)
+}
+
+/// Puts named arguments in their places, in an expression.
+pub fn rewrite_expression(expression: &mut Expr) -> Result<()> {
+    done(expression.visit(&mut Places))
+}
+
+/// Shows a visitor all of a statement that has names in it.
+pub fn visit(
+    statement: &mut Statement,
+    visitor: &mut impl VisitorMut<Break = Error>,
+) -> Result<()> {
+    match statement {
+        Statement::Statement(statement) => done(statement.visit(visitor)),
+        Statement::Explain(explain) => visit(&mut explain.statement, visitor),
+        Statement::CopyTo(copy) => match &mut copy.source {
+            CopyToSource::Query(query) => done(query.visit(visitor)),
+            CopyToSource::Relation(_) => Ok(()),
+        },
+        Statement::CreateExternalTable(_) | Statement::Reset(_) => Ok(()),
+    }
+}
+
+fn done(flow: ControlFlow<Error>) -> Result<()> {
+    match flow {
+        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Continue(()) => Ok(()),
+    }
+}
+
+struct Places;
+
+impl VisitorMut for Places {
+    type Break = Error;
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        let Expr::Function(call) = expr else { return ControlFlow::Continue(()) };
+        let FunctionArguments::List(list) = &mut call.args else {
+            return ControlFlow::Continue(());
+        };
+        let [ObjectNamePart::Identifier(name)] = call.name.0.as_slice() else {
+            return ControlFlow::Continue(());
+        };
+        let known = |signature: &&Signature| signature.function.eq_ignore_ascii_case(&name.value);
+        let Some(signature) = FUNCTIONS.iter().find(known) else {
+            return ControlFlow::Continue(());
+        };
+        if list.args.iter().all(|argument| matches!(argument, FunctionArg::Unnamed(_))) {
+            return ControlFlow::Continue(());
+        }
+        match signature.bind(&list.args) {
+            Ok(arguments) => {
+                list.args = arguments.positional();
+                ControlFlow::Continue(())
+            }
+            Err(error) => ControlFlow::Break(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statements::parse::{Kind, parse};
+    use crate::statements::split::split;
+    use datafusion::common::config::Dialect;
+
+    fn rewritten(text: &str) -> Result<String> {
+        let Kind::Sql(mut statement) = parse(&split(text)[0], Dialect::Generic, 50)? else {
+            panic!("not a query");
+        };
+        rewrite(&mut statement)?;
+        Ok(statement.to_string())
+    }
+
+    #[test]
+    fn gaps_become_null() {
+        for (text, expected) in [
+            ("SELECT embed_text(t, dims => 256)", "SELECT embed_text(t, NULL, 256)"),
+            (
+                "SELECT EMBED_TEXT(model => 'm', text => t) FROM u",
+                "SELECT EMBED_TEXT(t, NULL, NULL, 'm') FROM u",
+            ),
+            (
+                "SELECT a FROM u WHERE count_tokens(t, model => 'm') > 3",
+                "SELECT a FROM u WHERE count_tokens(t, 'm') > 3",
+            ),
+            ("SELECT embed_text(t, 'clustering')", "SELECT embed_text(t, 'clustering')"),
+            ("SELECT other(a => 1)", "SELECT other(a => 1)"),
+        ] {
+            assert_eq!(rewritten(text).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_wrong_is_named() {
+        let error = rewritten("SELECT embed_text(t, dim => 256)").unwrap_err().to_string();
+        assert!(error.contains("did you mean 'dims'"), "{error}");
+    }
+}

