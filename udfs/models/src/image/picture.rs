@@ -33,7 +33,7 @@ impl Picture {
     }
 
     /// The picture the right way up, of one that a camera wrote down as its sensor lay.
-    pub fn upright(self, orientation: Orientation) -> Self {
+    pub(super) fn upright(self, orientation: Orientation) -> Self {
         let (w, h) = (self.width.cast_signed(), self.height.cast_signed());
         let last = w * h - 1;
         // Where in the pixels the first one is found, and how far it is to the next one of a row

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::config::{TowersConfig, preprocessing};
 use super::text::{Speaker, TextEncoder};
 use super::vit::{Patches, Transformer, sequences};
-use super::{ImageModel, TextTower, Workspace, check_inputs, resize};
+use super::{ImageModel, TextTower, Workspace, check_inputs, resize, sequences_per_run};
 use crate::error::Result;
 use crate::image::{Input, Preprocessing};
 use crate::nn::{LayerNorm, Linear, Tensors};
@@ -48,7 +48,7 @@ impl Clip {
         );
         let end = Some(text.end.unwrap_or(END)).filter(|&end| end != OLD_END);
         Ok(Self {
-            preprocessing: preprocessing(&folder.join("preprocessor_config.json"), image)?,
+            preprocessing: preprocessing(folder, &config)?,
             patches,
             // So it is spelt in every file.
             first_norm: norm("pre_layrnorm")?,
@@ -77,6 +77,10 @@ impl ImageModel for Clip {
 
     fn flops(&self) -> u64 {
         self.patches.flops() + self.patches.rows() as u64 * self.transformer.flops()
+    }
+
+    fn pictures(&self) -> usize {
+        sequences_per_run(self.patches.rows())
     }
 
     fn run(

@@ -57,6 +57,8 @@ pub struct TextShape {
 /// Both towers, and the length of the vectors that they are projected to, if they are.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TowersConfig {
+    /// Whether it is CLIP; SigLIP otherwise.
+    pub clip: bool,
     pub image: ImageTower,
     pub text: TextShape,
     pub projection: usize,
@@ -113,6 +115,7 @@ impl TowersConfig {
         let narrow = Tower { width: 512, inner: 2048, heads: 8, ..base.clone() };
         let (vision, text) = (&file.vision_config, &file.text_config);
         let config = Self {
+            clip,
             image: ImageTower {
                 tower: vision.tower(&base)?,
                 image_size: vision.image_size.unwrap_or(224),
@@ -173,10 +176,25 @@ fn sensible(what: &str, count: usize) -> Result<(), String> {
     if (1..1 << 24).contains(&count) { Ok(()) } else { Err(format!("has {what} = {count}")) }
 }
 
-/// Reads `preprocessor_config.json`, for a network of these sides.
-pub fn preprocessing(path: &Path, tower: &ImageTower) -> Result<Preprocessing> {
-    let file: Value = json(path)?;
-    from_preprocessor(&file, tower).map_err(|reason| Error::file(path, reason))
+/// What CLIP was trained with: what pictures have on average.
+pub const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
+/// How far pictures are from that.
+pub const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
+
+/// Reads `preprocessor_config.json`. Without the file, it is done as the kind of model does it.
+pub fn preprocessing(folder: &Path, config: &TowersConfig) -> Result<Preprocessing> {
+    let tower = &config.image;
+    let path = folder.join("preprocessor_config.json");
+    if path.exists() {
+        let file: Value = json(&path)?;
+        return from_preprocessor(&file, tower).map_err(|reason| Error::file(&path, reason));
+    }
+    let size = tower.image_size;
+    let (fit, mean, std) = match config.clip {
+        true => (Fit::ShortestEdge(size), CLIP_MEAN, CLIP_STD),
+        false => (Fit::Squash, [0.5; 3], [0.5; 3]),
+    };
+    Ok(Preprocessing { size, fit, mean, std, layout: Layout::Patches(tower.patch_size) })
 }
 
 fn from_preprocessor(file: &Value, tower: &ImageTower) -> Result<Preprocessing, String> {

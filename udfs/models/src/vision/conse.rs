@@ -55,6 +55,10 @@ impl ImageModel for Conse {
         self.network.flops()
     }
 
+    fn pictures(&self) -> usize {
+        self.network.pictures()
+    }
+
     fn run(
         &self,
         images: &[&Input],

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::convolution::{Convolution, pointwise};
+use super::convolution::{Depthwise, Steps, dense};
 use super::{ImageModel, Workspace, check_inputs, resize};
 use crate::error::{Error, Result};
 use crate::image::{Fit, Input, Layout, Preprocessing};
@@ -14,6 +14,7 @@ use crate::vector;
 const SIZE: usize = 224;
 /// Channels after the first convolution, and before the pooling.
 const STEM: usize = 32;
+const STEM_STEPS: Steps = Steps { kernel: 3, stride: 2 };
 const FEATURES: usize = 1280;
 /// Number of classes.
 pub const CLASSES: usize = 1000;
@@ -31,12 +32,16 @@ const STAGES: [(usize, usize, usize, usize, usize); 7] = [
 
 /// Numbers of the widened map that are worked on at a time: they should stay in the cache until
 /// they have been made few again.
-const STRIP: usize = 96 * 1024;
+const STRIP: usize = 64 * 1024;
+
+/// From this block on, maps are so small that products of matrices need those of several pictures.
+const LATE: usize = 11;
+const TOGETHER: usize = 4;
 
 /// The network with its weights.
 pub struct EfficientNet {
     preprocessing: Preprocessing,
-    stem: Convolution,
+    stem: Linear,
     blocks: Vec<Block>,
     head: Linear,
     classes: Linear,
@@ -45,7 +50,7 @@ pub struct EfficientNet {
 /// Widens every pixel, mixes neighbours channel by channel, and makes it narrow again.
 struct Block {
     expand: Option<Linear>,
-    mix: Convolution,
+    mix: Depthwise,
     project: Linear,
     /// Whether its input is added to its output.
     skip: bool,
@@ -62,24 +67,23 @@ impl EfficientNet {
             for index in 0..count {
                 let name = |part: &str| format!("_blocks.{}.{part}", blocks.len());
                 let wide = inputs * widen;
-                let stride = if index == 0 { stride } else { 1 };
+                let steps = Steps { kernel, stride: if index == 0 { stride } else { 1 } };
                 let one = |part: &str, norm: &str, inputs, outputs| {
-                    pointwise(tensors, &name(part), &name(norm), inputs, outputs)
+                    dense(tensors, (&name(part), &name(norm)), 1, inputs, outputs)
                 };
                 let block = Block {
                     expand: match widen {
                         1 => None,
                         _ => Some(one("_expand_conv", "_bn0", inputs, wide)?),
                     },
-                    mix: Convolution::load(
+                    mix: Depthwise::load(
                         tensors,
-                        &name("_depthwise_conv"),
-                        &name("_bn1"),
-                        (kernel, stride),
-                        (1, wide),
+                        (&name("_depthwise_conv"), &name("_bn1")),
+                        steps,
+                        wide,
                     )?,
                     project: one("_project_conv", "_bn2", wide, outputs)?,
-                    skip: stride == 1 && inputs == outputs,
+                    skip: steps.stride == 1 && inputs == outputs,
                 };
                 blocks.push(block);
                 inputs = outputs;
@@ -95,9 +99,9 @@ impl EfficientNet {
                 std: levels(128.0),
                 layout: Layout::Pixels,
             },
-            stem: Convolution::load(tensors, "_conv_stem", "_bn0", (3, 2), (3, STEM))?,
+            stem: dense(tensors, ("_conv_stem", "_bn0"), STEM_STEPS.kernel, 3, STEM)?,
             blocks,
-            head: pointwise(tensors, "_conv_head", "_bn1", inputs, FEATURES)?,
+            head: dense(tensors, ("_conv_head", "_bn1"), 1, inputs, FEATURES)?,
             classes: Linear::load(tensors, "_fc", CLASSES, FEATURES)?,
         })
     }
@@ -111,30 +115,75 @@ impl EfficientNet {
         stopped: &dyn Fn() -> bool,
     ) -> Result<()> {
         check_inputs(images, &self.preprocessing)?;
-        for image in images {
-            let mut side = self.stem.side(SIZE);
-            resize(&mut space.hidden, side * side * STEM);
-            self.stem.apply(image.values(), 0, SIZE, 0, &mut space.hidden);
-            for block in &self.blocks {
+        let (early, late) = self.blocks.split_at(LATE.min(self.blocks.len()));
+        for images in images.chunks(TOGETHER) {
+            let mut side = SIZE;
+            let mut maps = std::mem::take(&mut space.maps);
+            maps.clear();
+            for image in images {
+                side = self.see(image.values(), space);
+                for block in early {
+                    if stopped() {
+                        return Err(Error::Stopped);
+                    }
+                    side = block.run(1, side, space);
+                }
+                maps.extend_from_slice(&space.hidden);
+            }
+            std::mem::swap(&mut maps, &mut space.hidden);
+            space.maps = maps;
+            for block in late {
                 if stopped() {
                     return Err(Error::Stopped);
                 }
-                side = block.run(side, space);
+                side = block.run(images.len(), side, space);
             }
             let Workspace { hidden, up, .. } = &mut *space;
-            resize(up, side * side * FEATURES);
+            resize(up, images.len() * side * side * FEATURES);
             self.head.multiply(hidden, up);
             relu6(up, self.head.bias());
-            let from = out.len();
-            out.resize(from + FEATURES, 0.0);
             let share = 1.0 / (side * side) as f32;
-            for row in up.chunks_exact(FEATURES) {
-                for (sum, x) in out[from..].iter_mut().zip(row) {
-                    *sum += x * share;
+            for map in up.chunks_exact(side * side * FEATURES) {
+                let from = out.len();
+                out.resize(from + FEATURES, 0.0);
+                for row in map.chunks_exact(FEATURES) {
+                    for (sum, x) in out[from..].iter_mut().zip(row) {
+                        *sum += x * share;
+                    }
                 }
             }
         }
         Ok(())
+    }
+
+    /// Replaces the hidden map by what the first convolution makes of a picture; gives its sides'
+    /// length.
+    fn see(&self, image: &[f32], space: &mut Workspace) -> usize {
+        let Workspace { hidden, up: covered, .. } = space;
+        let Steps { kernel, stride } = STEM_STEPS;
+        let (made, before) = (STEM_STEPS.made(SIZE), STEM_STEPS.before(SIZE));
+        resize(hidden, made * made * STEM);
+        // For every pixel of a row, what the kernel covers there, together.
+        resize(covered, made * self.stem.inputs());
+        for (y, out) in hidden.chunks_exact_mut(made * STEM).enumerate() {
+            covered.fill(0.0);
+            for (x, covered) in covered.chunks_exact_mut(self.stem.inputs()).enumerate() {
+                for (row, covered) in covered.chunks_exact_mut(kernel * 3).enumerate() {
+                    let (row, column) = (y * stride + row, x * stride);
+                    if !(before..before + SIZE).contains(&row) {
+                        continue;
+                    }
+                    let left = column.max(before);
+                    let right = (column + kernel).min(before + SIZE);
+                    let from = ((row - before) * SIZE + left - before) * 3;
+                    covered[(left - column) * 3..(right - column) * 3]
+                        .copy_from_slice(&image[from..from + (right - left) * 3]);
+                }
+            }
+            self.stem.multiply(covered, out);
+            relu6(out, self.stem.bias());
+        }
+        made
     }
 
     /// How likely each class is, before the softmax, of the features of some pictures.
@@ -146,42 +195,57 @@ impl EfficientNet {
 }
 
 impl Block {
-    /// Replaces the hidden map, with sides of this length, by the next; gives its sides' length.
-    fn run(&self, side: usize, space: &mut Workspace) -> usize {
-        let Workspace { hidden, normed: next, up: wide, gate: mixed, .. } = space;
-        let (channels, outputs) = (self.mix.outputs(), self.project.outputs());
-        let made = self.mix.side(side);
-        resize(next, made * made * outputs);
-        if self.skip {
-            next.copy_from_slice(hidden);
-        } else {
-            next.fill(0.0);
+    /// Replaces the hidden maps of so many pictures, with sides of this length, by the next; gives
+    /// their sides' length.
+    fn run(&self, images: usize, side: usize, space: &mut Workspace) -> usize {
+        let Workspace { hidden, normed: next, up: wide, gate: padded, mixed, .. } = space;
+        let (channels, narrow, outputs) =
+            (self.mix.channels(), hidden.len() / (images * side * side), self.project.outputs());
+        let steps = self.mix.steps();
+        let (made, before, padded_side) =
+            (steps.made(side), steps.before(side), steps.padded(side));
+        resize(next, images * made * made * outputs);
+        match self.skip {
+            true => next.copy_from_slice(hidden),
+            false => next.fill(0.0),
         }
-        // A strip of output rows at a time, for which a strip of rows is widened.
-        let strip = (STRIP / (side * channels)).clamp(1, made);
+        // Rows of one picture at a time, or all rows of all.
+        let strip = if images > 1 { made } else { (STRIP / (side * channels)).clamp(1, made) };
+        // The rows that `padded` has: those of the map with its zeros.
         let (mut begun, mut done) = (0, 0);
-        for (index, next) in next.chunks_mut(strip * made * outputs).enumerate() {
-            let first = index * strip;
-            let rows = next.len() / (made * outputs);
-            resize(mixed, rows * made * channels);
-            let end = self.mix.needs(first + rows, side);
-            match &self.expand {
-                None => self.mix.apply(hidden, 0, side, first, mixed),
+        for first in (0..made).step_by(strip) {
+            let rows = strip.min(made - first);
+            let (from, end) =
+                (first * steps.stride, (first + rows - 1) * steps.stride + steps.kernel);
+            let row = padded_side * channels;
+            // What the last strip needed too.
+            padded.copy_within((from - begun) * row..(done - begun) * row, 0);
+            padded.resize((end - from) * row, 0.0);
+            // Rows of the map that come new, and those of zeros above them.
+            let (top, bottom) = (done.saturating_sub(before).min(side), (end - before).min(side));
+            let above = before.saturating_sub(done);
+            let fresh = &hidden[top * side * narrow..][..images * (bottom - top) * side * narrow];
+            let fresh = match &self.expand {
+                None => fresh,
                 Some(expand) => {
-                    // Rows that the last strip needed too are moved to the front.
-                    let from = self.mix.needs_from(first, side);
-                    let (row, narrow) = (side * channels, side * expand.inputs());
-                    wide.copy_within((from - begun) * row..(done - begun) * row, 0);
-                    wide.resize((end - from) * row, 0.0);
-                    let fresh = &mut wide[(done - from) * row..];
-                    expand.multiply(&hidden[done * narrow..end * narrow], fresh);
-                    relu6(fresh, expand.bias());
-                    self.mix.apply(wide, from, side, first, mixed);
-                    (begun, done) = (from, end);
+                    resize(wide, images * (bottom - top) * side * channels);
+                    expand.multiply(fresh, wide);
+                    relu6(wide, expand.bias());
+                    &wide[..]
                 }
+            };
+            resize(mixed, images * rows * made * channels);
+            let of_one = (bottom - top) * side * channels;
+            for (image, mixed) in mixed.chunks_exact_mut(rows * made * channels).enumerate() {
+                let map = &fresh[image * of_one..][..of_one];
+                let new = &mut padded[(done - from) * row..];
+                surround(map, side * channels, (above, before * channels), new, row);
+                self.mix.apply(padded, made, mixed);
             }
+            let next = &mut next[first * made * outputs..][..images * rows * made * outputs];
             self.project.multiply_add(mixed, next);
             add_bias(next, self.project.bias());
+            (begun, done) = (from, end);
         }
         std::mem::swap(hidden, next);
         made
@@ -193,8 +257,29 @@ impl Block {
             2 * (linear.inputs() * linear.outputs() * side * side) as u64
         };
         let expand = self.expand.as_ref().map_or(0, |expand| linear(expand, side));
-        expand + self.mix.flops(side) + linear(&self.project, self.mix.side(side))
+        expand + self.mix.flops(side) + linear(&self.project, self.mix.steps().made(side))
     }
+}
+
+/// Puts the rows of a map, of `length` numbers, among zeros: rows above them, numbers left of them,
+/// and what is left of the rows of `width` numbers.
+fn surround(
+    map: &[f32],
+    length: usize,
+    (above, left): (usize, usize),
+    padded: &mut [f32],
+    width: usize,
+) {
+    let mut rows = padded.chunks_exact_mut(width);
+    rows.by_ref().take(above).for_each(|row| row.fill(0.0));
+    for (map, row) in map.chunks_exact(length).zip(rows.by_ref()) {
+        let (before, row) = row.split_at_mut(left);
+        let (row, after) = row.split_at_mut(length);
+        before.fill(0.0);
+        row.copy_from_slice(map);
+        after.fill(0.0);
+    }
+    rows.for_each(|row| row.fill(0.0));
 }
 
 impl ImageModel for EfficientNet {
@@ -207,13 +292,17 @@ impl ImageModel for EfficientNet {
     }
 
     fn flops(&self) -> u64 {
-        let mut side = self.stem.side(SIZE);
-        let mut flops = self.stem.flops(SIZE);
+        let mut side = STEM_STEPS.made(SIZE);
+        let mut flops = 2 * (side * side * self.stem.inputs() * STEM) as u64;
         for block in &self.blocks {
             flops += block.flops(side);
-            side = block.mix.side(side);
+            side = block.mix.steps().made(side);
         }
         flops + 2 * (self.head.inputs() * FEATURES * side * side) as u64
+    }
+
+    fn pictures(&self) -> usize {
+        TOGETHER
     }
 
     fn run(

@@ -35,6 +35,10 @@ pub trait ImageModel: Send + Sync {
     /// Multiplications and additions for one picture, without those of attention.
     fn flops(&self) -> u64;
 
+    /// How many pictures make a good run: enough for products of matrices to be efficient, few
+    /// enough for rows to stay in the cache.
+    fn pictures(&self) -> usize;
+
     /// Appends the vectors of some pictures, each of length 1, to `out`. Between layers it asks
     /// whether it is still wanted.
     fn run(
@@ -79,19 +83,29 @@ pub struct Workspace {
     mixed: Vec<f32>,
     up: Vec<f32>,
     gate: Vec<f32>,
+    /// The rows of several pictures that went some way each on its own.
+    maps: Vec<f32>,
     scratch: Scratch,
 }
 
 impl Workspace {
     /// Gives memory back if there is more than so many bytes of it.
     pub fn shrink(&mut self, bytes: usize) {
-        let Self { hidden, normed, qkv, mixed, up, gate, scratch: _ } = self;
-        let taken: usize =
-            [hidden, normed, qkv, mixed, up, gate].iter().map(|buffer| buffer.capacity()).sum();
+        let Self { hidden, normed, qkv, mixed, up, gate, maps, scratch: _ } = self;
+        let taken: usize = [hidden, normed, qkv, mixed, up, gate, maps]
+            .iter()
+            .map(|buffer| buffer.capacity())
+            .sum();
         if taken * size_of::<f32>() > bytes {
             *self = Self::default();
         }
     }
+}
+
+/// How many sequences of so many rows make a good run.
+fn sequences_per_run(rows: usize) -> usize {
+    const ROWS: usize = 512;
+    (ROWS / rows).max(1)
 }
 
 /// Makes a buffer that long; what is in it is overwritten anyway.

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::config::{CLIP_MEAN, CLIP_STD};
 use super::vit::{Patches, Pool, sequences};
-use super::{ImageModel, Workspace, check_inputs, resize};
+use super::{ImageModel, Workspace, check_inputs, resize, sequences_per_run};
 use crate::error::{Error, Result};
 use crate::image::{Fit, Input, Layout, Preprocessing};
 use crate::nn::{Attention, LayerNorm, Linear, Tensors, add_bias, silu_times, vectorised};
@@ -163,8 +164,8 @@ impl NomicVision {
             preprocessing: Preprocessing {
                 size: config.img_size,
                 fit: Fit::Squash,
-                mean: [0.48145466, 0.4578275, 0.40821073],
-                std: [0.268_629_54, 0.261_302_6, 0.275_777_1],
+                mean: CLIP_MEAN,
+                std: CLIP_STD,
                 layout: Layout::Patches(config.patch_size),
             },
             width,
@@ -198,6 +199,10 @@ impl ImageModel for NomicVision {
         self.patches.flops() + self.patches.rows() as u64 * (layers + self.pool.flops())
     }
 
+    fn pictures(&self) -> usize {
+        sequences_per_run(self.patches.rows())
+    }
+
     fn run(
         &self,
         images: &[&Input],
@@ -208,7 +213,7 @@ impl ImageModel for NomicVision {
         check_inputs(images, &self.preprocessing)?;
         let rows = self.patches.rows();
         let sequences = sequences(images.len(), rows);
-        let Workspace { hidden, normed, qkv, mixed, up, gate, scratch } = space;
+        let Workspace { hidden, normed, qkv, mixed, up, gate, scratch, .. } = space;
         self.patches.embed(images, hidden);
         resize(normed, hidden.len());
         resize(mixed, hidden.len());

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::config::{Activation, TowersConfig, preprocessing};
 use super::text::{Speaker, TextEncoder};
 use super::vit::{Feed, Patches, Pool, Transformer, sequences};
-use super::{ImageModel, TextTower, Workspace, check_inputs, resize};
+use super::{ImageModel, TextTower, Workspace, check_inputs, resize, sequences_per_run};
 use crate::error::Result;
 use crate::image::{Input, Preprocessing};
 use crate::nn::{LayerNorm, Linear, Table, Tensors};
@@ -50,7 +50,7 @@ impl Siglip {
         let project =
             Linear::load(&tensors, "text_model.head", text.tower.width, text.tower.width)?;
         Ok(Self {
-            preprocessing: preprocessing(&folder.join("preprocessor_config.json"), image)?,
+            preprocessing: preprocessing(folder, &config)?,
             width,
             patches,
             transformer: Transformer::load(&tensors, "vision_model", &image.tower, false)?,
@@ -88,6 +88,10 @@ impl ImageModel for Siglip {
     fn flops(&self) -> u64 {
         let row = self.transformer.flops() + self.pool.flops();
         self.patches.flops() + self.patches.rows() as u64 * row
+    }
+
+    fn pictures(&self) -> usize {
+        sequences_per_run(self.patches.rows())
     }
 
     fn run(

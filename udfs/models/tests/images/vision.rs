@@ -178,6 +178,22 @@ fn siglip_is_what_it_is_elsewhere() {
 }
 
 #[test]
+fn without_its_file_preprocessing_is_that_of_the_kind() {
+    for name in ["clip_small", "siglip_small"] {
+        let folder = folder(&case(name));
+        let open = || -> Box<dyn ImageModel> {
+            match name {
+                "clip_small" => Box::new(Clip::open(folder.path()).unwrap()),
+                _ => Box::new(Siglip::open(folder.path()).unwrap()),
+            }
+        };
+        let with = open().preprocessing().clone();
+        fs::remove_file(folder.path().join("preprocessor_config.json")).unwrap();
+        assert_eq!(*open().preprocessing(), with);
+    }
+}
+
+#[test]
 fn texts_are_cut_and_filled_as_the_towers_want_them() {
     let clip = Clip::open(folder(&case("clip_small")).path()).unwrap();
     let tokens = |text: &str| clip.text().unwrap().tokens(text).unwrap();
@@ -275,7 +291,13 @@ fn check_efficientnet(model: &EfficientNet, case: &Case) {
         assert!(most <= 1e-3, "{most}");
     }
     let mut vectors = Vec::new();
-    model.run(&inputs, space, &mut vectors, &|| false).unwrap();
+    let many: Vec<&Input> = inputs.iter().copied().cycle().take(7).collect();
+    model.run(&many, space, &mut vectors, &|| false).unwrap();
+    for (many, alone) in vectors.chunks(1280).zip(inputs.iter().cycle()) {
+        let mut vector = Vec::new();
+        model.run(&[alone], space, &mut vector, &|| false).unwrap();
+        assert!(many.iter().zip(&vector).all(|(a, b)| (a - b).abs() <= 1e-6));
+    }
     for (vector, features) in vectors.chunks(1280).zip(features.chunks(1280)) {
         let length = features.iter().map(|x| x * x).sum::<f32>().sqrt();
         assert!(vector.iter().zip(features).all(|(x, f)| (x * length - f).abs() < 1e-4));
