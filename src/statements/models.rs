@@ -1,4 +1,4 @@
-//! Models and the cache of their vectors: SHOW MODELS, PULL MODEL, DROP MODEL, CREATE MODEL, SHOW
+//! Models and the cache of their vectors: SHOW MODELS, PULL, VERIFY, DROP and CREATE MODEL, SHOW
 //! CACHE, VACUUM CACHE.
 
 use std::path::Path;
@@ -21,6 +21,7 @@ pub async fn run(db: &Database, statement: &ModelStatement) -> Result<ResultSet>
     match statement {
         ModelStatement::Show => show(registry).await,
         ModelStatement::Pull(name) => pull(db, &registry, name).await,
+        ModelStatement::Verify(name) => verify(registry, name).await,
         ModelStatement::Drop { name, if_exists } => drop_model(registry, name, *if_exists).await,
         ModelStatement::Create { name, folder, replace } => {
             let (name, folder, replace) = (name.clone(), folder.clone(), *replace);
@@ -104,6 +105,20 @@ async fn pull(db: &Database, registry: &Registry, name: &str) -> Result<ResultSe
         ("model", texts([Some(located.manifest.name)])),
         ("revision", texts([Some(located.revision)])),
         ("folder", texts([Some(located.folder.display().to_string())])),
+    ])
+}
+
+async fn verify(registry: Registry, name: &str) -> Result<ResultSet> {
+    let model = name.to_string();
+    let files = blocking(move || registry.verify(&model)).await?;
+    if let Some(file) = files.iter().find(|file| file.wrong.is_some()) {
+        let reason = file.wrong.clone().unwrap_or_default();
+        return Err(ModelError::File { path: file.path.clone(), reason }.into());
+    }
+    let path = |file: &portolan_models::Checked| Some(file.path.display().to_string());
+    table(vec![
+        ("file", texts(files.iter().map(path))),
+        ("sha256", texts(files.iter().map(|file| file.sha256.clone()))),
     ])
 }
 

@@ -18,6 +18,9 @@ pub struct Fingerprint {
     /// Its weights, where they are known: those of a server are not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
+    /// The space that the vectors share with those of other models, if they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub space: Option<String>,
     /// Counts the changes of how vectors are made of the same weights.
     pub recipe: u32,
     /// What texts were embedded for; none for images.
@@ -65,6 +68,9 @@ impl Fingerprint {
     /// Whether vectors of both lie in one space. Tasks may differ: queries are compared with
     /// documents.
     pub fn agrees_with(&self, other: &Self) -> bool {
+        if self.model != other.model && self.space.is_some() && self.space == other.space {
+            return self.recipe == other.recipe;
+        }
         let same_weights = match (&self.revision, &other.revision) {
             (Some(one), Some(other)) => one == other,
             _ => true,
@@ -107,7 +113,8 @@ mod tests {
 
     fn print(model: &str, revision: Option<&str>, task: Task) -> Fingerprint {
         let revision = revision.map(str::to_string);
-        Fingerprint { model: model.to_string(), revision, recipe: 1, task: Some(task), dims: 4 }
+        let model = model.to_string();
+        Fingerprint { model, revision, space: None, recipe: 1, task: Some(task), dims: 4 }
     }
 
     fn field(name: &str, print: &Fingerprint) -> Field {
@@ -130,6 +137,10 @@ mod tests {
         let other = field("e", &print("n", Some("abc"), Task::SearchQuery));
         Fingerprint::check(&document, &query).unwrap();
         Fingerprint::check(&document, &served).unwrap();
+        let mut image = print("o", None, Task::SearchQuery);
+        image.space = Some("shared".to_string());
+        let text = Fingerprint { model: "p".to_string(), ..image.clone() };
+        Fingerprint::check(&field("f", &image), &field("g", &text)).unwrap();
         for wrong in [newer, other] {
             let error = Fingerprint::check(&document, &wrong).unwrap_err().to_string();
             assert!(error.contains("'a' holds vectors of m@abc"), "{error}");

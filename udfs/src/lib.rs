@@ -3,6 +3,7 @@
 
 mod files;
 mod fingerprint;
+mod reference;
 pub mod scalar;
 mod settings;
 mod work;
@@ -14,6 +15,7 @@ use portolan_models::Models;
 
 pub use files::{Files, LocalFiles};
 pub use fingerprint::Fingerprint;
+pub use reference::markdown;
 pub use settings::{Settings, parse_bytes};
 pub use work::{RowFailure, Usage, Work};
 

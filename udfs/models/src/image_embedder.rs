@@ -12,9 +12,6 @@ use crate::once::{Recipe, embed_once};
 use crate::vector;
 use crate::vision::{ImageModel, Workspace};
 
-/// Images of a run: some cores decode the next ones while others compute.
-const RUN_IMAGES: usize = 4;
-
 /// Bytes of buffers that are kept from run to run.
 const KEPT_BYTES: usize = 256 << 20;
 
@@ -54,14 +51,16 @@ impl ImageEmbedder {
         let inputs: Vec<&[u8]> = images.iter().map(|image| &image[..]).collect();
         let recipe = Recipe { fingerprint: &self.fingerprint, parts: ["image", ""], dims };
         embed_once(&inputs, &recipe, conditions.kept, conditions.watch, |places| {
+            // Some cores decode the next pictures while others compute.
+            let pictures = self.model.pictures().max(1);
             let runs: Vec<Run> = on_workers(|| {
                 places
-                    .par_chunks(RUN_IMAGES)
+                    .par_chunks(pictures)
                     .map(|places| self.run(places, &inputs, dims, conditions))
                     .collect::<Result<_>>()
             })?;
             let mut embedded = Embedded { dims, tokens: Some(0), ..Embedded::default() };
-            for (run, first) in runs.into_iter().zip((0..).step_by(RUN_IMAGES)) {
+            for (run, first) in runs.into_iter().zip((0..).step_by(pictures)) {
                 let failures = run.failures.into_iter();
                 embedded.failures.extend(failures.map(|(row, error)| (first + row, error)));
                 embedded.values.extend(run.values);

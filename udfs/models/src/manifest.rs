@@ -182,7 +182,19 @@ impl Architecture {
     }
 }
 
+/// Models that were trained to put their vectors where others' are.
+const SHARED_SPACES: [(&str, &str); 2] = [
+    ("nomic-embed-text-v1.5", "nomic-embed-v1.5"),
+    ("nomic-embed-vision-v1.5", "nomic-embed-v1.5"),
+];
+
 impl Manifest {
+    /// The space that its vectors share with those of other models, if they do.
+    pub fn shared_space(&self) -> Option<&'static str> {
+        let mut known = SHARED_SPACES.iter();
+        known.find(|(model, _)| *model == self.name).map(|(_, space)| *space)
+    }
+
     /// The file that holds its weights. A model of parts has none of its own.
     pub fn weights(&self) -> Option<&ModelFile> {
         self.files

@@ -164,7 +164,9 @@ impl ScalarUDFImpl for EmbedImage {
         let preferences = self.settings.preferences();
         let revision = self.models.revision(&manifest, &preferences).map_err(vectors::failure)?;
         let recipe = portolan_models::RECIPE;
-        let fingerprint = Fingerprint { model: manifest.name, revision, recipe, task: None, dims };
+        let space = manifest.shared_space().map(str::to_string);
+        let model = manifest.name;
+        let fingerprint = Fingerprint { model, revision, space, recipe, task: None, dims };
         let field = Field::new(self.name(), vectors::vector_type(dims)?, true);
         Ok(Arc::new(fingerprint.mark(field)))
     }

@@ -125,6 +125,7 @@ impl ScalarUDFImpl for EmbedText {
         let preferences = self.settings.preferences();
         let revision = self.models.revision(&manifest, &preferences).map_err(vectors::failure)?;
         let fingerprint = Fingerprint {
+            space: manifest.shared_space().map(str::to_string),
             model: manifest.name,
             revision,
             recipe: portolan_models::RECIPE,

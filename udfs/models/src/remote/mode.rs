@@ -79,7 +79,7 @@ mod tests {
             assert_eq!(decide(mode, false, usize::MAX).unwrap(), Place::Local);
         }
         let said = decide(InferenceMode::Remote, false, 1).unwrap_err().to_string();
-        assert!(said.contains("none is set"), "{said}");
+        assert!(said.contains("portolan.remote_url"), "{said}");
         assert_eq!(decide(InferenceMode::Local, true, usize::MAX).unwrap(), Place::Local);
     }
 

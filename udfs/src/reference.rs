@@ -1,0 +1,81 @@
+//! The page about all functions, from what each says of itself.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Arc;
+
+use datafusion_expr::ScalarUDF;
+use portolan_models::{Environment, Models};
+
+use crate::{Files, LocalFiles, scalar_functions};
+
+/// `docs/functions.md`.
+pub fn markdown() -> String {
+    let files: Arc<dyn Files> = Arc::new(LocalFiles);
+    let models = Models::new(Environment::read(|_| None), None);
+    let mut sections: BTreeMap<&str, Vec<Arc<ScalarUDF>>> = BTreeMap::new();
+    for function in scalar_functions(&models, &files) {
+        if let Some(documentation) = function.documentation() {
+            let section = documentation.doc_section.label;
+            sections.entry(section).or_default().push(function.clone());
+        }
+    }
+    let mut page = String::from(
+        "# Functions\n\n\
+         Portolan's own, beside all of DataFusion's. This page is made from the code; the test\n\
+         `reference::tests::the_page_is_up_to_date` says how.\n\n\
+         Arguments can be given by name, `embed_text(body, dims => 256)`; those that are left out have\n\
+         their defaults.\n",
+    );
+    for (section, functions) in sections {
+        let _ = write!(page, "\n## {section}\n");
+        for function in functions {
+            let Some(documentation) = function.documentation() else { continue };
+            let _ = write!(
+                page,
+                "\n### `{}`\n\n{}\n",
+                documentation.syntax_example, documentation.description
+            );
+            if let Some(arguments) = &documentation.arguments {
+                page.push('\n');
+                for (name, text) in arguments {
+                    let _ = writeln!(page, "- `{name}`: {text}");
+                }
+            }
+            if let Some(example) = &documentation.sql_example {
+                let _ = write!(page, "\n{}\n", example.trim());
+            }
+        }
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `PORTOLAN_WRITE_DOCS=1 cargo test -p portolan-udfs` writes the page anew.
+    #[test]
+    fn the_page_is_up_to_date() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/functions.md");
+        if std::env::var_os("PORTOLAN_WRITE_DOCS").is_some() {
+            std::fs::write(path, markdown()).unwrap();
+        }
+        let page = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            page == markdown(),
+            "docs/functions.md is out of date; PORTOLAN_WRITE_DOCS=1 cargo test -p portolan-udfs writes it"
+        );
+    }
+
+    #[test]
+    fn every_function_says_what_it_is() {
+        let files: Arc<dyn Files> = Arc::new(LocalFiles);
+        let models = Models::new(Environment::read(|_| None), None);
+        for function in scalar_functions(&models, &files) {
+            let documentation = function.documentation();
+            let documentation = documentation.unwrap_or_else(|| panic!("{}", function.name()));
+            assert!(documentation.sql_example.is_some(), "{}", function.name());
+        }
+    }
+}
