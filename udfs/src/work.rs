@@ -3,14 +3,15 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use datafusion_common::config::{ConfigEntry, ConfigExtension, ExtensionOptions};
 use datafusion_common::{Result, config_err};
 use parking_lot::Mutex;
 use portolan_models::Watch;
+use portolan_models::remote::Place;
 
 /// Rows that are remembered one by one; of more, only the number.
 const MOST_FAILURES: usize = 10_000;
@@ -24,6 +25,7 @@ pub struct Work {
 #[derive(Default)]
 struct Shared {
     stopped: AtomicBool,
+    place: OnceLock<Place>,
     cached: AtomicU64,
     inputs: AtomicU64,
     tokens: AtomicU64,
@@ -132,6 +134,14 @@ impl Watch for Work {
         self.shared.stopped.load(Ordering::Relaxed)
     }
 
+    /// The first rows decide; a lone one, such as a constant, says nothing of the others.
+    fn place(&self, decided: Place, rows: usize) -> Place {
+        if rows == 1 {
+            return self.shared.place.get().copied().unwrap_or(decided);
+        }
+        *self.shared.place.get_or_init(|| decided)
+    }
+
     fn cached(&self, rows: u64) {
         self.shared.cached.fetch_add(rows, Ordering::Relaxed);
     }
@@ -190,6 +200,15 @@ mod tests {
         assert!(other.stopped());
         let usage = other.usage();
         assert_eq!((usage.inputs, usage.tokens, usage.cached), (3, 40, 2));
+    }
+
+    #[test]
+    fn a_statement_stays_where_its_first_rows_ran() {
+        let work = Work::default();
+        assert_eq!(work.place(Place::Local, 1), Place::Local);
+        assert_eq!(work.place(Place::Remote, 8192), Place::Remote);
+        assert_eq!(work.clone().place(Place::Local, 3), Place::Remote);
+        assert_eq!(work.place(Place::Local, 1), Place::Remote);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::embedded::Embedded;
 use crate::error::{Error, Result};
 use crate::manifest::{LongText, Task};
 use crate::once::{Kept, Recipe, embed_once};
+use crate::remote::Place;
 use crate::text::{TextModel, Tokens, Workspace};
 use crate::vector;
 use crate::vision::{self, ImageModel};
@@ -50,6 +51,8 @@ pub struct TextRequest {
 pub trait Watch: Sync {
     /// Whether nobody waits for the result any more.
     fn stopped(&self) -> bool;
+    /// Where rows of this statement run, if it was not decided yet by those before them.
+    fn place(&self, decided: Place, rows: usize) -> Place;
     /// Rows whose vectors were in the cache.
     fn cached(&self, rows: u64);
     /// Texts or images that went through the model, and their tokens.
@@ -62,6 +65,10 @@ pub struct Unwatched;
 impl Watch for Unwatched {
     fn stopped(&self) -> bool {
         false
+    }
+
+    fn place(&self, decided: Place, _: usize) -> Place {
+        decided
     }
 
     fn cached(&self, _: u64) {}

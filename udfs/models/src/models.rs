@@ -130,17 +130,21 @@ impl Models {
         self.registry(preferences).manifest(name)
     }
 
-    /// What tells a model's weights from others; unknown where only a server has them.
+    /// What tells a model's weights from others; unknown where a server may run them.
     pub fn revision(
         &self,
         manifest: &Manifest,
         preferences: &Preferences,
     ) -> Result<Option<String>> {
-        match self.registry(preferences).find(&manifest.name) {
-            Ok(located) => Ok(Some(located.revision)),
-            Err(Error::NotHere { .. }) if preferences.mode == InferenceMode::Remote => Ok(None),
-            Err(error) => Err(error),
+        let served = match preferences.mode {
+            InferenceMode::Local => false,
+            InferenceMode::Remote => true,
+            InferenceMode::Dynamic => preferences.remote_url.is_some(),
+        };
+        if served {
+            return Ok(None);
         }
+        Ok(Some(self.registry(preferences).find(&manifest.name)?.revision))
     }
 
     /// A text model, loaded when it is first asked for.
@@ -223,26 +227,14 @@ impl Models {
         let cache = self.cache(preferences);
         let limit = preferences.cache_limit.unwrap_or(0);
         let kept = cache.as_deref().map(|cache| Kept { cache, limit });
-        let configured = preferences.remote_url.is_some();
-        match remote::decide(preferences.mode, configured, images.len())? {
+        match place(preferences, images.len(), watch)? {
             remote::Place::Local => {
                 let conditions = Conditions { run_tokens: preferences.run_tokens, kept, watch };
                 self.image(&manifest.name, preferences)?.embed(images, dims, &conditions)
             }
             remote::Place::Remote => {
                 let server = self.server(manifest, preferences)?;
-                let inputs: Vec<&[u8]> = images.iter().map(|image| &image[..]).collect();
-                let fingerprint = format!("{} at {}", manifest.name, server.host());
-                let recipe = Recipe { fingerprint: &fingerprint, parts: ["image", ""], dims };
-                embed_once(&inputs, &recipe, kept, watch, |places| {
-                    let images: Vec<Bytes> =
-                        places.iter().map(|&place| images[place].clone()).collect();
-                    let server = server.clone();
-                    let future = async move { server.embed_images(&images, Some(dims)).await };
-                    let embedded = remote::block_on(future, &|| watch.stopped())?;
-                    watch.ran(places.len() as u64, 0);
-                    Ok(embedded)
-                })
+                embed_images_remotely(&server, manifest, images, dims, kept, watch)
             }
         }
     }
@@ -259,15 +251,14 @@ impl Models {
         let cache = self.cache(preferences);
         let limit = preferences.cache_limit.unwrap_or(0);
         let kept = cache.as_deref().map(|cache| Kept { cache, limit });
-        let configured = preferences.remote_url.is_some();
-        match remote::decide(preferences.mode, configured, texts.len())? {
+        match place(preferences, texts.len(), watch)? {
             remote::Place::Local => {
                 let conditions = Conditions { run_tokens: preferences.run_tokens, kept, watch };
                 self.text(&manifest.name, preferences)?.embed(texts, request, &conditions)
             }
             remote::Place::Remote => {
                 let server = self.server(manifest, preferences)?;
-                embed_remotely(&server, manifest, texts, request, kept, watch)
+                embed_texts_remotely(&server, manifest, texts, request, kept, watch)
             }
         }
     }
@@ -335,25 +326,57 @@ impl Device {
         [Self::Cpu, Self::Cuda, Self::Metal].into_iter().find(|device| device.name() == name)
     }
 
-    /// An error where this build cannot use it.
+    /// An error where models cannot run on it.
     fn check(self) -> Result<()> {
-        let built = match self {
-            Self::Cpu => true,
-            Self::Cuda => cfg!(feature = "cuda"),
-            Self::Metal => cfg!(feature = "metal"),
-        };
-        if built {
-            return Ok(());
+        match self {
+            Self::Cpu => Ok(()),
+            Self::Cuda | Self::Metal => Err(Error::Device(format!(
+                "portolan.device is '{}', but models run on the processor alone so far; SET portolan.device = 'cpu'",
+                self.name()
+            ))),
         }
-        Err(Error::Device(format!(
-            "portolan.device is '{0}', but this program was built without it; build it with --features {0}, or SET portolan.device = 'cpu'",
-            self.name()
-        )))
     }
 }
 
+/// Where some rows of a statement run: where its first ones did.
+fn place(preferences: &Preferences, rows: usize, watch: &dyn Watch) -> Result<remote::Place> {
+    let configured = preferences.remote_url.is_some();
+    let decided = remote::decide(preferences.mode, configured, rows)?;
+    Ok(match preferences.mode {
+        InferenceMode::Dynamic => watch.place(decided, rows),
+        InferenceMode::Local | InferenceMode::Remote => decided,
+    })
+}
+
+/// The vectors that a server makes of some images, each image once.
+fn embed_images_remotely(
+    server: &Arc<RemoteEmbedder>,
+    manifest: &Manifest,
+    images: &[Bytes],
+    dims: usize,
+    kept: Option<Kept<'_>>,
+    watch: &dyn Watch,
+) -> Result<Embedded> {
+    let inputs: Vec<&[u8]> = images.iter().map(|image| &image[..]).collect();
+    let fingerprint = served(manifest, server);
+    let recipe = Recipe { fingerprint: &fingerprint, parts: ["image", ""], dims };
+    embed_once(&inputs, &recipe, kept, watch, |places| {
+        let images: Vec<Bytes> = places.iter().map(|&place| images[place].clone()).collect();
+        let server = server.clone();
+        let future = async move { server.embed_images(&images, Some(dims)).await };
+        let embedded = remote::block_on(future, &|| watch.stopped())?;
+        watch.ran(places.len() as u64, 0);
+        Ok(embedded)
+    })
+}
+
+/// What a server makes of a model's name is not known to be what this machine makes of it.
+fn served(manifest: &Manifest, server: &RemoteEmbedder) -> String {
+    format!("{} at {}", manifest.name, server.host())
+}
+
 /// The vectors that a server makes of some texts, each text once.
-fn embed_remotely(
+fn embed_texts_remotely(
     server: &Arc<RemoteEmbedder>,
     manifest: &Manifest,
     texts: &[&str],
@@ -362,8 +385,7 @@ fn embed_remotely(
     watch: &dyn Watch,
 ) -> Result<Embedded> {
     let inputs: Vec<&[u8]> = texts.iter().map(|text| text.as_bytes()).collect();
-    // What a server makes of a model's name is not known to be what this machine makes of it.
-    let fingerprint = format!("{} at {}", manifest.name, server.host());
+    let fingerprint = served(manifest, server);
     let recipe = Recipe {
         fingerprint: &fingerprint,
         parts: [request.task.name(), request.long.name()],
@@ -429,5 +451,33 @@ fn weights(located: &Located) -> Result<PathBuf> {
     match located.manifest.weights() {
         Some(file) => Ok(located.folder.join(&file.name)),
         None => Err(Error::file(&located.folder, "has no file with weights")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_weights_of_a_server_are_not_known() {
+        let models = Models::new(Environment::read(|_| None), None);
+        let local = Preferences::default();
+        let manifest = models.manifest("nomic-embed-text-v1.5", &local).unwrap();
+        let remote_url = Some("http://localhost:1/v1".to_string());
+        for mode in [InferenceMode::Remote, InferenceMode::Dynamic] {
+            let served = Preferences { mode, remote_url: remote_url.clone(), ..local.clone() };
+            assert_eq!(models.revision(&manifest, &served).unwrap(), None);
+        }
+        for mode in [InferenceMode::Local, InferenceMode::Dynamic] {
+            let here = Preferences { mode, ..local.clone() };
+            assert!(matches!(models.revision(&manifest, &here), Err(Error::NotHere { .. })));
+        }
+    }
+
+    #[test]
+    fn a_device_that_models_cannot_run_on_is_refused() {
+        assert!(Device::Cpu.check().is_ok());
+        let error = Device::Cuda.check().unwrap_err().to_string();
+        assert!(error.contains("SET portolan.device = 'cpu'"), "{error}");
     }
 }
