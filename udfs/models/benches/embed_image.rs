@@ -10,13 +10,14 @@
 #[allow(clippy::unwrap_used)]
 #[path = "../tests/oracle/weights.rs"]
 mod weights;
+#[path = "yardstick.rs"]
+mod yardstick;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use image::codecs::jpeg::JpegEncoder;
 use portolan_models::image::{Fit, Input, Layout, MAX_PIXELS, Picture, Preprocessing, decode};
-use portolan_models::nn::multiply;
 use portolan_models::vision::{Clip, EfficientNet, ImageModel, NomicVision, Siglip, Workspace};
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -88,7 +89,7 @@ fn measure(
 ) -> Result<(), Failure> {
     let run = vec![input; images];
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-    let products = || pool.install(|| products(threads));
+    let products = || yardstick::products(threads, 788, 768, 2048);
     let before = products();
     let rate = pool.install(|| {
         rate(images * threads, || {
@@ -119,24 +120,6 @@ fn rate(things: usize, mut work: impl FnMut()) -> f64 {
         rounds += 1;
     }
     (rounds * things) as f64 / start.elapsed().as_secs_f64()
-}
-
-/// The rate of products of matrices alone, in GFLOP/s, all threads together.
-fn products(threads: usize) -> f64 {
-    let (rows, inputs, outputs) = (788, 768, 2048);
-    let one = || {
-        let (x, w) = (vec![0.5; rows * inputs], vec![0.25; inputs * outputs]);
-        let mut out = vec![0.0; rows * outputs];
-        let rounds = 10;
-        for _ in 0..rounds {
-            multiply(&x, &w, inputs, outputs, &mut out);
-        }
-        rounds
-    };
-    one();
-    let start = Instant::now();
-    let rounds: usize = (0..threads).into_par_iter().map(|_| one()).sum();
-    (2 * rounds * rows * inputs * outputs) as f64 / start.elapsed().as_secs_f64() / 1e9
 }
 
 fn tenths(value: f64) -> f64 {

@@ -5,11 +5,13 @@
 //! Prints one line of JSON, as the peers in benches/peers do. The cache is not used. The rate of
 //! products alone is measured in the same run, with this model's shapes on all cores.
 
+#[path = "yardstick.rs"]
+mod yardstick;
+
 use std::io::Write;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use portolan_models::nn::multiply;
 use portolan_models::text::TextConfig;
 use portolan_models::{
     Conditions, LongText, Pooling, Prefixes, Task, TextEmbedder, TextModel, TextRecipe,
@@ -46,11 +48,13 @@ fn main() -> Result<(), Failure> {
     let conditions = Conditions { run_tokens, kept: None, watch: &Unwatched };
     embedder.embed(&texts[..texts.len().min(64)], request, &conditions)?;
 
-    let before = products(config.width, config.inner);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let products = || yardstick::products(threads, 512, config.width, config.inner);
+    let before = products();
     let start = Instant::now();
     let embedded = embedder.embed(&texts, request, &conditions)?;
     let seconds = start.elapsed().as_secs_f64();
-    let after = products(config.width, config.inner);
+    let after = products();
 
     let peak = (before + after) / 2.0;
     let tokens = embedded.tokens.unwrap_or(0) as f64;
@@ -68,32 +72,6 @@ fn main() -> Result<(), Failure> {
         write_npy(path, &embedded.values, dims)?;
     }
     Ok(())
-}
-
-/// Products of this shape alone, on all cores: GFLOP/s.
-fn products(width: usize, inner: usize) -> f64 {
-    const ROWS: usize = 512;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let rates: Vec<f64> = std::thread::scope(|scope| {
-        let handles: Vec<_> = (0..threads)
-            .map(|_| {
-                scope.spawn(move || {
-                    let x = vec![0.5f32; ROWS * width];
-                    let w = vec![0.25f32; inner * width];
-                    let mut out = vec![0f32; ROWS * inner];
-                    let (start, mut rounds) = (Instant::now(), 0);
-                    while start.elapsed() < Duration::from_millis(700) {
-                        multiply(&x, &w, width, inner, &mut out);
-                        rounds += 1;
-                    }
-                    let flops = 2 * rounds * ROWS * width * inner;
-                    flops as f64 / start.elapsed().as_secs_f64() / 1e9
-                })
-            })
-            .collect();
-        handles.into_iter().filter_map(|handle| handle.join().ok()).collect()
-    });
-    rates.iter().sum()
 }
 
 /// A matrix of f32 as NumPy reads it.

@@ -1,23 +1,20 @@
 //! Linear layers: one large matrix product over all packed rows.
 
-use gemm::Parallelism;
+use portolan_math::{Onto, Packed};
 
 use super::tensors::{Table, Tensors};
 use crate::error::Result;
 
-/// `y = x Wᵀ + b`, with W as checkpoints store it: a row for every output.
+/// `y = x Wᵀ + b`.
 pub struct Linear {
-    weight: Table,
+    weight: Packed,
     bias: Vec<f32>,
 }
 
 impl Linear {
     /// `{name}.weight` and `{name}.bias`.
     pub fn load(tensors: &Tensors, name: &str, outputs: usize, inputs: usize) -> Result<Self> {
-        Ok(Self {
-            weight: tensors.table(&format!("{name}.weight"), outputs, inputs)?,
-            bias: tensors.vector(&format!("{name}.bias"), outputs)?,
-        })
+        Self::load_stack(tensors, &[name.to_string()], outputs, inputs)
     }
 
     /// `{name}.weight` alone.
@@ -27,36 +24,40 @@ impl Linear {
         outputs: usize,
         inputs: usize,
     ) -> Result<Self> {
-        Ok(Self {
-            weight: tensors.table(&format!("{name}.weight"), outputs, inputs)?,
-            bias: Vec::new(),
-        })
+        let weight = tensors.table(&format!("{name}.weight"), outputs, inputs)?;
+        Ok(Self::new(&weight, Vec::new()))
     }
 
-    /// From what is at hand already.
-    pub fn new(weight: Table, bias: Vec<f32>) -> Self {
-        Self { weight, bias }
-    }
-
-    /// Several layers over the same input as one.
-    pub fn stack(layers: Vec<Self>) -> Self {
-        let inputs = layers.first().map_or(0, Self::inputs);
-        let (mut rows, mut bias) = (Vec::new(), Vec::new());
-        for layer in layers {
-            rows.extend_from_slice(layer.weight.values());
-            bias.extend(layer.bias);
+    /// Several layers over the same input as one, each of `outputs`.
+    pub fn load_stack(
+        tensors: &Tensors,
+        names: &[String],
+        outputs: usize,
+        inputs: usize,
+    ) -> Result<Self> {
+        let mut weights = Vec::with_capacity(names.len());
+        let mut bias = Vec::with_capacity(names.len() * outputs);
+        for name in names {
+            weights.push(tensors.table(&format!("{name}.weight"), outputs, inputs)?);
+            bias.extend(tensors.vector(&format!("{name}.bias"), outputs)?);
         }
-        Self { weight: Table::owned(rows, inputs), bias }
+        let weights: Vec<&[f32]> = weights.iter().map(Table::values).collect();
+        Ok(Self { weight: Packed::new(&weights, inputs), bias })
+    }
+
+    /// From what is at hand already: weights as checkpoints store them, a row for every output.
+    pub fn new(weight: &Table, bias: Vec<f32>) -> Self {
+        Self { weight: Packed::new(&[weight.values()], weight.width()), bias }
     }
 
     /// Length of an input row.
     pub fn inputs(&self) -> usize {
-        self.weight.width()
+        self.weight.inputs()
     }
 
     /// Length of an output row.
     pub fn outputs(&self) -> usize {
-        self.weight.rows()
+        self.weight.outputs()
     }
 
     /// What is added to each output row; empty where nothing is.
@@ -67,78 +68,32 @@ impl Linear {
     /// `out = x Wᵀ` for the rows of `x`, without the bias, which whatever comes next adds in
     /// passing.
     pub fn multiply(&self, x: &[f32], out: &mut [f32]) {
-        product(x, self.weight.values(), self.inputs(), self.outputs(), out, false);
+        self.weight.multiply(x, Onto::Zero, out);
     }
 
     /// `out += x Wᵀ`, without the bias.
     pub fn multiply_add(&self, x: &[f32], out: &mut [f32]) {
-        product(x, self.weight.values(), self.inputs(), self.outputs(), out, true);
+        self.weight.multiply(x, Onto::Itself, out);
     }
 
     /// `out = x Wᵀ + b`.
     pub fn apply(&self, x: &[f32], out: &mut [f32]) {
-        if self.bias.is_empty() {
-            return self.multiply(x, out);
-        }
-        for row in out.chunks_exact_mut(self.bias.len()) {
-            row.copy_from_slice(&self.bias);
-        }
-        self.multiply_add(x, out);
-    }
-}
-
-/// `out = x wᵀ`: rows of `inputs` against rows of `inputs`, giving rows of `outputs`.
-pub fn multiply(x: &[f32], w: &[f32], inputs: usize, outputs: usize, out: &mut [f32]) {
-    product(x, w, inputs, outputs, out, false);
-}
-
-/// `out += x wᵀ`.
-pub fn multiply_add(x: &[f32], w: &[f32], inputs: usize, outputs: usize, out: &mut [f32]) {
-    product(x, w, inputs, outputs, out, true);
-}
-
-fn product(x: &[f32], w: &[f32], inputs: usize, outputs: usize, out: &mut [f32], add: bool) {
-    let rows = x.len() / inputs.max(1);
-    assert!(
-        x.len() == rows * inputs && w.len() == outputs * inputs && out.len() == rows * outputs,
-        "a product of matrices whose sizes do not fit"
-    );
-    let (inputs, outputs) = (inputs.cast_signed(), outputs.cast_signed());
-    // SAFETY: the sizes are those that the strides below walk through; `out` is borrowed mutably,
-    // so it overlaps neither input.
-    unsafe {
-        gemm::gemm(
-            rows,
-            outputs.cast_unsigned(),
-            inputs.cast_unsigned(),
-            out.as_mut_ptr(),
-            1,
-            outputs,
-            add,
-            x.as_ptr(),
-            1,
-            inputs,
-            w.as_ptr(),
-            inputs,
-            1,
-            1.0f32,
-            1.0f32,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
+        let onto = if self.bias.is_empty() { Onto::Zero } else { Onto::Row(&self.bias) };
+        self.weight.multiply(x, onto, out);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+    use std::path::Path;
+
     use super::*;
 
     #[test]
     fn a_layer_is_its_sums() {
         let w: Vec<f32> = (0..6).map(|i| i as f32).collect();
-        let layer = Linear::new(Table::owned(w.clone(), 3), vec![10.0, 20.0]);
+        let layer = Linear::new(&Table::owned(w, 3), vec![10.0, 20.0]);
         let x = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
         let mut out = [0.0; 4];
         layer.apply(&x, &mut out);
@@ -151,11 +106,16 @@ mod tests {
 
     #[test]
     fn a_stack_gives_what_its_layers_give() {
-        let a = Linear::new(Table::owned(vec![1.0, 2.0], 2), vec![1.0]);
-        let b = Linear::new(Table::owned(vec![3.0, 4.0, 5.0, 6.0], 2), vec![2.0, 3.0]);
-        let both = Linear::stack(vec![a, b]);
-        let mut out = [0.0; 3];
+        let tensors = HashMap::from([
+            ("a.weight".to_string(), (vec![2, 2], vec![1.0, 2.0, 3.0, 4.0])),
+            ("a.bias".to_string(), (vec![2], vec![1.0, 2.0])),
+            ("b.weight".to_string(), (vec![2, 2], vec![5.0, 6.0, 7.0, 8.0])),
+            ("b.bias".to_string(), (vec![2], vec![3.0, 4.0])),
+        ]);
+        let tensors = Tensors::owned(Path::new("x"), tensors);
+        let both = Linear::load_stack(&tensors, &["a".into(), "b".into()], 2, 2).unwrap();
+        let mut out = [0.0; 4];
         both.apply(&[1.0, 1.0], &mut out);
-        assert_eq!(out, [4.0, 9.0, 14.0]);
+        assert_eq!(out, [4.0, 9.0, 14.0, 19.0]);
     }
 }

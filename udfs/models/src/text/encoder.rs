@@ -6,9 +6,19 @@
 use std::ops::Range;
 use std::path::Path;
 
+use portolan_math::{Attention, Rope, Scratch, add_bias, gelu, silu_times};
+
 use super::config::{Architecture, TextConfig};
 use crate::error::{Error, Result};
-use crate::nn::{Attention, LayerNorm, Linear, Rope, Scratch, Table, Tensors, gelu, silu_times};
+use crate::nn::{LayerNorm, Linear, Table, Tensors};
+
+/// Rows that go through a small layer together from the attention on: what it makes of so many stays
+/// in the second cache.
+const BLOCK: usize = 48;
+
+/// Most weights of a small layer, which lie in the third cache while block after block goes through. A
+/// larger layer takes all rows at once, because its weights come from memory each time.
+const SMALL: usize = 2 << 20;
 
 /// A text encoder with its weights.
 pub struct Encoder {
@@ -135,7 +145,8 @@ impl Encoder {
         let rows = space.hidden.len() / width;
         resize(&mut space.qkv, rows * 3 * width);
         resize(&mut space.mixed, rows * width);
-        resize(&mut space.up, rows * self.config.inner);
+        let small = width * self.config.inner <= SMALL;
+        let block = if small { BLOCK } else { rows.max(1) };
         for layer in &self.layers {
             if stopped() {
                 return Err(Error::Stopped);
@@ -152,24 +163,14 @@ impl Encoder {
                 &mut space.scratch,
                 &mut space.mixed,
             );
-            layer.out.multiply_add(&space.mixed, &mut space.hidden);
-            layer.attention_norm.apply_biased(&mut space.hidden, layer.out.bias());
-            let down = match &layer.feed {
-                FeedForward::Gelu { up, down } => {
-                    up.multiply(&space.hidden, &mut space.up);
-                    gelu(&mut space.up, up.bias());
-                    down
-                }
-                FeedForward::Gated { up, gate, down } => {
-                    resize(&mut space.gate, rows * self.config.inner);
-                    up.multiply(&space.hidden, &mut space.up);
-                    gate.multiply(&space.hidden, &mut space.gate);
-                    silu_times(&mut space.up, up.bias(), &space.gate, gate.bias());
-                    down
-                }
-            };
-            down.multiply_add(&space.up, &mut space.hidden);
-            layer.feed_norm.apply_biased(&mut space.hidden, down.bias());
+            let (hidden, mixed) = (&mut space.hidden, &space.mixed);
+            for (hidden, mixed) in hidden.chunks_mut(block * width).zip(mixed.chunks(block * width))
+            {
+                layer.out.multiply_add(mixed, hidden);
+                layer.attention_norm.apply_biased(hidden, layer.out.bias());
+                layer.feed.apply(hidden, &mut space.up, &mut space.gate);
+                layer.feed_norm.apply_biased(hidden, layer.feed.bias());
+            }
         }
         Ok(())
     }
@@ -206,11 +207,9 @@ impl Encoder {
                 let row = &mut space.hidden[from..];
                 let place = place + self.config.first_position;
                 let place = self.positions.as_ref().and_then(|table| table.row(place));
-                for (x, kind) in row.iter_mut().zip(&self.kind) {
-                    *x += kind;
-                }
-                for (x, place) in row.iter_mut().zip(place.into_iter().flatten()) {
-                    *x += place;
+                add_bias(row, &self.kind);
+                if let Some(place) = place {
+                    add_bias(row, place);
                 }
             }
             space.sequences.push(start..start + tokens.len());
@@ -240,6 +239,34 @@ impl Encoder {
     }
 }
 
+impl FeedForward {
+    /// Adds what it makes of some rows to them, without its last bias.
+    fn apply(&self, rows: &mut [f32], first: &mut Vec<f32>, second: &mut Vec<f32>) {
+        match self {
+            Self::Gelu { up, down } => {
+                resize(first, rows.len() / up.inputs() * up.outputs());
+                up.multiply(rows, first);
+                gelu(first, up.bias());
+                down.multiply_add(first, rows);
+            }
+            Self::Gated { up, gate, down } => {
+                resize(first, rows.len() / up.inputs() * up.outputs());
+                resize(second, first.len());
+                up.multiply(rows, first);
+                gate.multiply(rows, second);
+                silu_times(first, up.bias(), second, gate.bias());
+                down.multiply_add(first, rows);
+            }
+        }
+    }
+
+    /// Its last bias.
+    fn bias(&self) -> &[f32] {
+        let (Self::Gelu { down, .. } | Self::Gated { down, .. }) = self;
+        down.bias()
+    }
+}
+
 impl Layer {
     fn bert(tensors: &Tensors, layer: usize, config: &TextConfig) -> Result<Self> {
         let TextConfig { width, inner, epsilon, .. } = *config;
@@ -248,11 +275,12 @@ impl Layer {
             |part: &str, outputs, inputs| Linear::load(tensors, &name(part), outputs, inputs);
         let norm = |part: &str| LayerNorm::load(tensors, &name(part), width, epsilon);
         Ok(Self {
-            qkv: Linear::stack(vec![
-                linear("attention.self.query", width, width)?,
-                linear("attention.self.key", width, width)?,
-                linear("attention.self.value", width, width)?,
-            ]),
+            qkv: Linear::load_stack(
+                tensors,
+                &["query", "key", "value"].map(|part| name(&format!("attention.self.{part}"))),
+                width,
+                width,
+            )?,
             out: linear("attention.output.dense", width, width)?,
             attention_norm: norm("attention.output.LayerNorm")?,
             feed: FeedForward::Gelu {

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use portolan_math::mean;
+
 use super::encoder::{Encoder, Workspace};
 use super::tokens::Tokens;
 use crate::error::{Error, Result};
@@ -78,24 +80,14 @@ impl TextModel {
             pooled.clear();
             match self.recipe.pooling {
                 Pooling::First => pooled.extend_from_slice(&hidden[..width]),
-                _ => mean(hidden, width, &mut pooled),
+                _ => {
+                    pooled.resize(width, 0.0);
+                    mean(hidden, &mut pooled);
+                }
             }
             vector::finish(&mut pooled, self.recipe.layer_norm, dims);
             out.extend_from_slice(&pooled);
         }
         Ok(())
-    }
-}
-
-fn mean(rows: &[f32], width: usize, out: &mut Vec<f32>) {
-    out.resize(width, 0.0);
-    for row in rows.chunks_exact(width) {
-        for (sum, x) in out.iter_mut().zip(row) {
-            *sum += x;
-        }
-    }
-    let share = width as f32 / rows.len() as f32;
-    for x in out {
-        *x *= share;
     }
 }

@@ -2,12 +2,10 @@
 //! convolution of single pixels is a product of matrices. Edges are filled with zeros as TensorFlow's
 //! "same" does it: more behind than before.
 
-use crate::error::Result;
-use crate::nn::{Linear, Table, Tensors, vectorised};
+use portolan_math::{LANES, Lanes, depthwise};
 
-/// Channels, and pixels of a row, that are worked on together.
-const LANES: usize = 16;
-const PIXELS: usize = 4;
+use crate::error::Result;
+use crate::nn::{Linear, Table, Tensors};
 
 const NORM_EPSILON: f32 = 1e-3;
 
@@ -66,15 +64,15 @@ pub fn dense(
             weight.extend(channels.iter().skip(place).step_by(places).map(|w| w * scale));
         }
     }
-    Ok(Linear::new(Table::owned(weight, inputs * places), shift))
+    Ok(Linear::new(&Table::owned(weight, inputs * places), shift))
 }
 
 /// A convolution of each channel on its own with the norm after it, held to 0 to 6.
 pub struct Depthwise {
     steps: Steps,
     /// For each few channels, the weights of every place of the kernel.
-    weight: Vec<[f32; LANES]>,
-    bias: Vec<[f32; LANES]>,
+    weight: Vec<Lanes>,
+    bias: Vec<Lanes>,
 }
 
 impl Depthwise {
@@ -113,73 +111,7 @@ impl Depthwise {
 
     /// The rows of `out`, of `made` pixels each, of the rows of a map with its zeros.
     pub fn apply(&self, padded: &[f32], made: usize, out: &mut [f32]) {
-        let Self { steps, weight, bias } = self;
-        match (steps.kernel, steps.stride) {
-            (3, 1) => depthwise_3_1(padded, weight, bias, made, out),
-            (3, _) => depthwise_3_2(padded, weight, bias, made, out),
-            (_, 1) => depthwise_5_1(padded, weight, bias, made, out),
-            (_, _) => depthwise_5_2(padded, weight, bias, made, out),
-        }
-    }
-}
-
-type Lanes = [f32; LANES];
-
-vectorised! {
-    fn depthwise_3_1(x: &[f32], w: &[Lanes], bias: &[Lanes], made: usize, out: &mut [f32]) {
-        depthwise::<3, 1>(x, w, bias, made, out);
-    }
-
-    fn depthwise_3_2(x: &[f32], w: &[Lanes], bias: &[Lanes], made: usize, out: &mut [f32]) {
-        depthwise::<3, 2>(x, w, bias, made, out);
-    }
-
-    fn depthwise_5_1(x: &[f32], w: &[Lanes], bias: &[Lanes], made: usize, out: &mut [f32]) {
-        depthwise::<5, 1>(x, w, bias, made, out);
-    }
-
-    fn depthwise_5_2(x: &[f32], w: &[Lanes], bias: &[Lanes], made: usize, out: &mut [f32]) {
-        depthwise::<5, 2>(x, w, bias, made, out);
-    }
-}
-
-#[inline(always)]
-fn depthwise<const KERNEL: usize, const STRIDE: usize>(
-    padded: &[f32],
-    weight: &[Lanes],
-    bias: &[Lanes],
-    made: usize,
-    out: &mut [f32],
-) {
-    let channels = bias.len() * LANES;
-    let row = ((made - 1) * STRIDE + KERNEL) * channels;
-    for (y, out) in out.chunks_exact_mut(made * channels).enumerate() {
-        let rows: [&[f32]; KERNEL] =
-            std::array::from_fn(|k| &padded[(y * STRIDE + k) * row..][..row]);
-        for (block, (weight, bias)) in weight.chunks_exact(KERNEL * KERNEL).zip(bias).enumerate() {
-            for x in (0..made).step_by(PIXELS) {
-                // The last few are some of those before once more.
-                let x = x.min(made.saturating_sub(PIXELS));
-                let first = x * STRIDE * channels + block * LANES;
-                let mut sums = [*bias; PIXELS];
-                for (row, weight) in rows.iter().zip(weight.chunks_exact(KERNEL)) {
-                    for (column, weight) in weight.iter().enumerate() {
-                        for (pixel, sum) in sums.iter_mut().enumerate() {
-                            let at = first + (pixel * STRIDE + column) * channels;
-                            let values = &row[at..at + LANES];
-                            for ((sum, x), w) in sum.iter_mut().zip(values).zip(weight) {
-                                *sum = x.mul_add(*w, *sum);
-                            }
-                        }
-                    }
-                }
-                for (pixel, sum) in sums.iter().enumerate() {
-                    let out = &mut out[(x + pixel) * channels + block * LANES..][..LANES];
-                    for (out, sum) in out.iter_mut().zip(sum) {
-                        *out = sum.clamp(0.0, 6.0);
-                    }
-                }
-            }
-        }
+        let Steps { kernel, stride } = self.steps;
+        depthwise(kernel, stride, padded, &self.weight, &self.bias, made, out);
     }
 }

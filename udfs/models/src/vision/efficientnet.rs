@@ -3,11 +3,13 @@
 
 use std::path::Path;
 
+use portolan_math::{add_bias, relu6};
+
 use super::convolution::{Depthwise, Steps, dense};
 use super::{ImageModel, Workspace, check_inputs, resize};
 use crate::error::{Error, Result};
 use crate::image::{Fit, Input, Layout, Preprocessing};
-use crate::nn::{Linear, Tensors, add_bias, read_checkpoint, relu6};
+use crate::nn::{Linear, Tensors, read_checkpoint};
 use crate::vector;
 
 /// Pixels on each side of the input.

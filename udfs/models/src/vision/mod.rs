@@ -17,9 +17,10 @@ pub use efficientnet::EfficientNet;
 pub use nomic::NomicVision;
 pub use siglip::Siglip;
 
+use portolan_math::Scratch;
+
 use crate::error::{Error, Result};
 use crate::image::{Input, Preprocessing};
-use crate::nn::Scratch;
 
 /// A network that makes vectors of pictures.
 ///

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use portolan_math::{Attention, add_bias, silu_times, turn_pairs};
 use serde::Deserialize;
 
 use super::config::{CLIP_MEAN, CLIP_STD};
@@ -10,7 +11,7 @@ use super::vit::{Patches, Pool, sequences};
 use super::{ImageModel, Workspace, check_inputs, resize, sequences_per_run};
 use crate::error::{Error, Result};
 use crate::image::{Fit, Input, Layout, Preprocessing};
-use crate::nn::{Attention, LayerNorm, Linear, Tensors, add_bias, silu_times, vectorised};
+use crate::nn::{LayerNorm, Linear, Tensors};
 use crate::vector;
 
 /// Inner norms have this whatever the file says of the others.
@@ -308,20 +309,6 @@ impl GridRope {
 
     /// Turns the first `heads` heads of each patch's row; the rows are `stride` apart.
     fn turn(&self, rows: &mut [f32], stride: usize, heads: usize) {
-        turn(&self.turns, self.head, rows, stride, heads);
-    }
-}
-
-vectorised! {
-    fn turn(turns: &[f32], head: usize, rows: &mut [f32], stride: usize, heads: usize) {
-        for (row, turn) in rows.chunks_exact_mut(stride).zip(turns.chunks_exact(head)) {
-            let (cosines, sines) = turn.split_at(head / 2);
-            for numbers in row.chunks_exact_mut(head).take(heads) {
-                let (pairs, _) = numbers.as_chunks_mut::<2>();
-                for (([x, y], &cosine), &sine) in pairs.iter_mut().zip(cosines).zip(sines) {
-                    (*x, *y) = (*x * cosine - *y * sine, *y * cosine + *x * sine);
-                }
-            }
-        }
+        turn_pairs(&self.turns, self.head, rows, stride, heads);
     }
 }

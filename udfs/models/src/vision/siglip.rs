@@ -70,8 +70,8 @@ fn pool(tensors: &Tensors, width: usize, heads: usize) -> Result<Pool> {
     let mut weight = tensors.vector(&name("attention.in_proj_weight"), 3 * width * width)?;
     let mut bias = tensors.vector(&name("attention.in_proj_bias"), 3 * width)?;
     let kv =
-        Linear::new(Table::owned(weight.split_off(width * width), width), bias.split_off(width));
-    let query = Linear::new(Table::owned(weight, width), bias);
+        Linear::new(&Table::owned(weight.split_off(width * width), width), bias.split_off(width));
+    let query = Linear::new(&Table::owned(weight, width), bias);
     let out = Linear::load(tensors, &name("attention.out_proj"), width, width)?;
     Ok(Pool::new(&tensors.vector(&name("probe"), width)?, &query, kv, out, heads))
 }

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
+use portolan_math::{Attention, Scratch, add_bias, gelu, gelu_tanh, quick_gelu};
+
 use super::config::{Activation, Tower};
 use super::{Workspace, resize};
 use crate::error::{Error, Result};
 use crate::image::Input;
-use crate::nn::{
-    Attention, LayerNorm, Linear, Scratch, Tensors, add_bias, gelu, gelu_tanh, quick_gelu,
-};
+use crate::nn::{LayerNorm, Linear, Tensors};
 
 /// Makes a row of each patch of a picture, and puts the first row before them where there is one.
 pub struct Patches {
@@ -87,15 +87,15 @@ impl Transformer {
         let layers = (0..tower.layers)
             .map(|layer| {
                 let name = |part: &str| format!("{name}.encoder.layers.{layer}.{part}");
-                let square = |part: &str| Linear::load(tensors, &name(part), width, width);
                 Ok(Layer {
                     attention_norm: LayerNorm::load(tensors, &name("layer_norm1"), width, epsilon)?,
-                    qkv: Linear::stack(vec![
-                        square("self_attn.q_proj")?,
-                        square("self_attn.k_proj")?,
-                        square("self_attn.v_proj")?,
-                    ]),
-                    out: square("self_attn.out_proj")?,
+                    qkv: Linear::load_stack(
+                        tensors,
+                        &["q", "k", "v"].map(|part| name(&format!("self_attn.{part}_proj"))),
+                        width,
+                        width,
+                    )?,
+                    out: Linear::load(tensors, &name("self_attn.out_proj"), width, width)?,
                     feed_norm: LayerNorm::load(tensors, &name("layer_norm2"), width, epsilon)?,
                     feed: Feed::load(tensors, &name("mlp"), width, inner)?,
                 })

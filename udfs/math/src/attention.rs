@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::math::exp;
+use crate::exp::exp;
 
 /// Queries that are worked on together.
 const ROWS: usize = 4;

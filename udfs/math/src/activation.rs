@@ -1,6 +1,7 @@
 //! Activations over whole rows, with the bias of the layer before them.
 
-use super::math::{exp, vectorised};
+use crate::exp::exp;
+use crate::vectorised::vectorised;
 
 vectorised! {
     /// `x = gelu(x + bias)` for every row, by the error function.

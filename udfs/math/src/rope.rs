@@ -1,6 +1,7 @@
-//! Rotary positions in the half-split form: dimension i is turned with dimension i + half.
+//! Rotary positions. In the half-split form dimension i is turned with dimension i + half; in the
+//! other, neighbours are turned with each other.
 
-use super::math::vectorised;
+use crate::vectorised::vectorised;
 
 /// Sines and cosines of all positions up to a limit.
 pub struct Rope {
@@ -43,6 +44,22 @@ vectorised! {
                     let (a, b) = (*x, *y);
                     *x = a * cosine - b * sine;
                     *y = b * cosine + a * sine;
+                }
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// Turns the pairs of neighbours of the first `heads` heads of every row, the rows `stride` apart;
+    /// `turns` has for every row the cosines and then the sines of a head's pairs.
+    pub fn turn_pairs(turns: &[f32], head: usize, rows: &mut [f32], stride: usize, heads: usize) {
+        for (row, turn) in rows.chunks_exact_mut(stride).zip(turns.chunks_exact(head)) {
+            let (cosines, sines) = turn.split_at(head / 2);
+            for numbers in row.chunks_exact_mut(head).take(heads) {
+                let (pairs, _) = numbers.as_chunks_mut::<2>();
+                for (([x, y], &cosine), &sine) in pairs.iter_mut().zip(cosines).zip(sines) {
+                    (*x, *y) = (*x * cosine - *y * sine, *y * cosine + *x * sine);
                 }
             }
         }
