@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::{self, IsTerminal, Read};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,7 +11,8 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::repl::{self, Format, Shell, ShellOptions, Stop};
-use crate::{OpenOptions, parse_bytes};
+use crate::serve::{ServeOptions, Server};
+use crate::{Database, OpenOptions, parse_bytes};
 
 /// DataFusion plans recursively, and unoptimised builds need several times the usual stack for it.
 const WORKER_STACK: usize = 16 << 20;
@@ -64,7 +66,35 @@ enum Action {
         #[command(subcommand)]
         action: ModelAction,
     },
+    /// Answer over HTTP until Ctrl-C
+    Serve(ServeArgs),
 }
+
+#[derive(Debug, clap::Args)]
+struct ServeArgs {
+    /// Folder or object-store URL of the database whose cache of vectors is used
+    #[arg(value_name = "DB")]
+    database: Option<String>,
+
+    /// Answer OpenAI's /v1/embeddings with the models of this machine
+    #[arg(long, required = true)]
+    embeddings: bool,
+
+    /// The address to listen on; one that other machines can reach needs a token
+    #[arg(long, default_value = "127.0.0.1")]
+    host: IpAddr,
+
+    /// The port to listen on; 0 is any that is free
+    #[arg(long, default_value_t = 8470)]
+    port: u16,
+
+    /// What clients must send as 'Authorization: Bearer …'; better kept in PORTOLAN_TOKEN
+    #[arg(long)]
+    token: Option<String>,
+}
+
+/// The environment variable of the server's token.
+const TOKEN: &str = "PORTOLAN_TOKEN";
 
 #[derive(Debug, Subcommand)]
 enum ModelAction {
@@ -82,15 +112,14 @@ enum ModelAction {
     },
 }
 
-impl Action {
+impl ModelAction {
     /// The statement that does it.
     fn statement(&self) -> String {
-        let Self::Models { action } = self;
         let quoted = |name: &str| format!("'{}'", name.replace('\'', "''"));
-        match action {
-            ModelAction::List => "SHOW MODELS".to_string(),
-            ModelAction::Pull { name } => format!("PULL MODEL {}", quoted(name)),
-            ModelAction::Verify { name } => format!("VERIFY MODEL {}", quoted(name)),
+        match self {
+            Self::List => "SHOW MODELS".to_string(),
+            Self::Pull { name } => format!("PULL MODEL {}", quoted(name)),
+            Self::Verify { name } => format!("VERIFY MODEL {}", quoted(name)),
         }
     }
 }
@@ -120,6 +149,9 @@ pub fn run() -> ExitCode {
         Ok(runtimes) => runtimes,
         Err(error) => return failed(&format!("the engine's threads cannot be started: {error}")),
     };
+    if let Some(Action::Serve(args)) = args.action {
+        return serve(&engine, args);
+    }
     let options = shell_options(&args, sources.is_none());
     let code = match watcher.block_on(Shell::open(engine.handle(), options)) {
         Ok(shell) => match sources {
@@ -144,7 +176,7 @@ fn runtimes() -> io::Result<(Runtime, Runtime)> {
 
 /// What to run, in the order of the command line; `None` is an interactive session.
 fn sources(args: &Args, matches: &ArgMatches) -> Option<Vec<Source>> {
-    if let Some(action) = &args.action {
+    if let Some(Action::Models { action }) = &args.action {
         return Some(vec![Source::Text(action.statement())]);
     }
     let places = |id| matches.indices_of(id).into_iter().flatten();
@@ -229,6 +261,35 @@ fn read(source: Source) -> Result<(Option<String>, String), String> {
     }
 }
 
+/// Answers over HTTP until Ctrl-C.
+fn serve(engine: &Runtime, args: ServeArgs) -> ExitCode {
+    let token = args.token.or_else(|| std::env::var(TOKEN).ok()).filter(|token| !token.is_empty());
+    let options = ServeOptions { host: args.host, port: args.port, token };
+    let served = engine.block_on(async move {
+        let db = match &args.database {
+            Some(location) => Database::open(location).await,
+            None => Database::in_memory().await,
+        };
+        let db = db.map_err(|error| error.to_string())?;
+        let place = format!("{}:{}", options.host, options.port);
+        let server = Server::bind(db, &options)
+            .await
+            .map_err(|error| format!("cannot listen on {place}: {error}"))?;
+        println!("Embeddings are at http://{}/v1; Ctrl-C stops.", server.address());
+        let stop = async {
+            // Without the signal there is nothing to wait for.
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        server.run(stop).await.map_err(|error| error.to_string())
+    });
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => failed(&message),
+    }
+}
+
 fn failed(message: &str) -> ExitCode {
     repl::tell(&format!("ERROR: {message}"));
     ExitCode::FAILURE
@@ -262,7 +323,10 @@ mod tests {
     fn what_is_done_with_models_is_a_statement() {
         let statement = |line: &[&str]| {
             let matches = Args::command().get_matches_from(line);
-            Args::from_arg_matches(&matches).unwrap().action.unwrap().statement()
+            match Args::from_arg_matches(&matches).unwrap().action {
+                Some(Action::Models { action }) => action.statement(),
+                other => panic!("{other:?}"),
+            }
         };
         assert_eq!(statement(&["portolan", "models", "list"]), "SHOW MODELS");
         assert_eq!(statement(&["portolan", "models", "pull", "it's"]), "PULL MODEL 'it''s'");

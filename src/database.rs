@@ -115,6 +115,11 @@ impl Database {
         statements::run(self, statement).await
     }
 
+    /// Runs a query that was put together with DataFusion's DataFrames on this database's session.
+    pub async fn run_frame(&self, frame: DataFrame) -> Result<ResultSet> {
+        Ok(ResultSet::rows(self.stream_frame(frame).await?))
+    }
+
     /// The DataFusion session underneath.
     pub fn context(&self) -> &SessionContext {
         &self.context

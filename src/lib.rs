@@ -26,6 +26,7 @@ mod functions;
 mod progress;
 pub mod repl;
 mod result;
+pub mod serve;
 mod session;
 pub mod statements;
 mod system;

@@ -9,16 +9,20 @@ const MODELS: [&str; 2] = ["all-MiniLM-L6-v2", "imagenet-conse"];
 
 /// Whether they are here, or why not.
 pub fn fetched() -> Result<(), String> {
-    static FETCHED: LazyLock<Result<(), String>> = LazyLock::new(|| {
-        let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
-        runtime.block_on(async {
-            let db = Database::in_memory().await.map_err(|error| error.to_string())?;
-            for model in MODELS {
-                let pulled = db.sql(&format!("PULL MODEL '{model}'")).await;
-                pulled.map_err(|error| error.to_string())?;
-            }
-            Ok(())
-        })
-    });
+    // On a thread of its own: whoever asks may be on a runtime's.
+    static FETCHED: LazyLock<Result<(), String>> =
+        LazyLock::new(|| std::thread::spawn(fetch).join().unwrap());
     FETCHED.clone()
+}
+
+fn fetch() -> Result<(), String> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+    runtime.block_on(async {
+        let db = Database::in_memory().await.map_err(|error| error.to_string())?;
+        for model in MODELS {
+            let pulled = db.sql(&format!("PULL MODEL '{model}'")).await;
+            pulled.map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    })
 }

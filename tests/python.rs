@@ -1,35 +1,38 @@
-//! A Python with lancedb, installed once into a virtual environment outside the repository.
+//! Pythons with a package, each installed once into a virtual environment outside the repository.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::OnceLock;
+use std::sync::{LazyLock, Mutex};
 
-const LANCEDB: &str = "lancedb==0.40.0";
-
-/// A Python that can `import lancedb`.
+/// A Python that can import a package.
 #[derive(Clone)]
 pub struct Python(PathBuf);
 
-/// That Python, or why there is none.
-pub fn with_lancedb() -> Result<Python, String> {
-    static PYTHON: OnceLock<Result<Python, String>> = OnceLock::new();
-    PYTHON.get_or_init(install).clone()
+/// A Python with a package, as `name==version`, or why there is none.
+pub fn with(requirement: &str) -> Result<Python, String> {
+    type Installed = HashMap<String, Result<Python, String>>;
+    static INSTALLED: LazyLock<Mutex<Installed>> = LazyLock::new(Mutex::default);
+    let mut installed = INSTALLED.lock().unwrap();
+    installed.entry(requirement.to_string()).or_insert_with(|| install(requirement)).clone()
 }
 
-fn install() -> Result<Python, String> {
-    let folder = cache().ok_or("no home folder to install lancedb into")?.join("lancedb");
+fn install(requirement: &str) -> Result<Python, String> {
+    let package = requirement.split("==").next().unwrap_or(requirement);
+    let cache = cache().ok_or_else(|| format!("no home folder to install {package} into"))?;
+    let folder = cache.join(package);
     let python = folder.join("bin/python");
-    if imports(&python) {
+    if imports(&python, package) {
         return Ok(Python(python));
     }
     step(Command::new("python3").args(["-m", "venv"]).arg(&folder), "python3 -m venv")?;
     step(
-        Command::new(&python).args(["-m", "pip", "install", "-q", LANCEDB]),
-        "pip install lancedb",
+        Command::new(&python).args(["-m", "pip", "install", "-q", requirement]),
+        &format!("pip install {package}"),
     )?;
-    imports(&python)
+    imports(&python, package)
         .then_some(Python(python))
-        .ok_or_else(|| "Python cannot import lancedb".to_string())
+        .ok_or_else(|| format!("Python cannot import {package}"))
 }
 
 fn cache() -> Option<PathBuf> {
@@ -39,8 +42,8 @@ fn cache() -> Option<PathBuf> {
     Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/portolan/test"))
 }
 
-fn imports(python: &Path) -> bool {
-    let import = Command::new(python).args(["-c", "import lancedb"]).output();
+fn imports(python: &Path, package: &str) -> bool {
+    let import = Command::new(python).args(["-c", &format!("import {package}")]).output();
     import.is_ok_and(|output| output.status.success())
 }
 

@@ -1,5 +1,6 @@
 //! MERGE INTO, and the join of a table with a source that upserts share.
 
+use datafusion::arrow::datatypes::Field;
 use datafusion::common::Column;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, col, lit, when};
 use datafusion::scalar::ScalarValue;
@@ -17,6 +18,7 @@ use crate::statements::names::{self, quoted};
 use crate::statements::text::sql_text;
 use crate::tables::{ColumnRole, Definition, RowChange, Table, TableName, retrying};
 use futures::FutureExt;
+use portolan_udfs::Fingerprint;
 
 const TAG: &str = "MERGE";
 /// The column with the number of the clause that a row falls under.
@@ -290,15 +292,33 @@ impl Join {
             let value = case(values, &kept);
             select.push(format!("{value} AS {}", quoted(name)));
         }
-        let query = format!(
-            "SELECT {} FROM {source} {join} {} AS {target} ON {on}",
-            select.join(", "),
-            db.pinned(&pin)
-        );
+        let from = format!("FROM {source} {join} {} AS {target} ON {on}", db.pinned(&pin));
+        for field in definition.schema().fields() {
+            check_vectors(db, field, clauses, &from).await?;
+        }
+        let query = format!("SELECT {} {from}", select.join(", "));
         let plan = db.context().state().create_logical_plan(&query).await?;
         let plan = finish(db, &definition, plan, clauses)?;
         Ok(Change { table, plan, twice, pins: vec![pin] })
     }
+}
+
+/// Refuses vectors of another model than the column's: a CASE over all clauses would have forgotten
+/// which model made them.
+async fn check_vectors(db: &Database, field: &Field, clauses: &[Clause], from: &str) -> Result<()> {
+    if Fingerprint::of(field).is_none() {
+        return Ok(());
+    }
+    for clause in clauses {
+        let (Action::Update(values) | Action::Insert { values, .. }) = &clause.action else {
+            continue;
+        };
+        let Some(value) = find(values, field.name()) else { continue };
+        let query = format!("SELECT {value} AS {} {from}", quoted(field.name()));
+        let plan = db.context().state().create_logical_plan(&query).await?;
+        Fingerprint::check(field, plan.schema().field(0))?;
+    }
+    Ok(())
 }
 
 fn find(values: &[(String, String)], name: &str) -> Option<String> {

@@ -27,6 +27,7 @@ use crate::statements::names::{self, quoted};
 use crate::statements::text::sql_text;
 use crate::tables::{Definition, RowChange, TableName, retrying};
 use futures::{FutureExt, TryStreamExt};
+use portolan_udfs::Fingerprint;
 
 /// The table that a statement changes, and what the statement calls it.
 struct Target {
@@ -277,6 +278,10 @@ async fn plan_update(
         query.push_str(&format!(" WHERE {}", sql_text(selection)));
     }
     let plan = db.context().state().create_logical_plan(&query).await?;
+    for (name, _) in &values {
+        let given = plan.schema().field_with_unqualified_name(name)?;
+        definition.column(name).map_or(Ok(()), |field| Fingerprint::check(field, given))?;
+    }
     let mut columns = vec![
         lit(RowChange::Update.code()).alias(CHANGE),
         col(Column::from_name(ID)).alias(ID),

@@ -1,12 +1,13 @@
 //! Other programs read what we write, and we read what they write: Python's lancedb.
 
-mod python;
-
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::Int64Type;
 use portolan::Database;
 
+use crate::python;
 use crate::skipped::skip;
+
+const LANCEDB: &str = "lancedb==0.40.0";
 
 const READ: &str = r#"
 import json, sys, lancedb
@@ -65,7 +66,7 @@ async fn ids(database: &Database, sql: &str) -> Vec<i64> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lancedb_reads_our_folder_and_we_read_what_it_appends() {
-    let python = match python::with_lancedb() {
+    let python = match python::with(LANCEDB) {
         Ok(python) => python,
         Err(reason) => return skip(&reason),
     };
@@ -99,7 +100,7 @@ async fn lancedb_reads_our_folder_and_we_read_what_it_appends() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_index_survives_lancedb_optimizing_its_table() {
-    let python = match python::with_lancedb() {
+    let python = match python::with(LANCEDB) {
         Ok(python) => python,
         Err(reason) => return skip(&reason),
     };
