@@ -9,6 +9,7 @@ mod lanes;
 pub mod metrics;
 pub mod neighbours;
 pub mod order;
+pub mod pca;
 mod prepare;
 pub mod random;
 pub mod rows;

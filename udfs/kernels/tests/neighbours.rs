@@ -1,5 +1,7 @@
 //! The neighbour graph against a plain oracle, and its promises.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use portolan_kernels::Error;
 use portolan_kernels::graph::{Graph, NONE};
 use portolan_kernels::neighbours::{Index, Method, Metric, Options, graph};
