@@ -185,15 +185,28 @@ pub fn product_and_squares<const WIDE: bool, A: Element, B: Element>(
     let (a_chunks, a_rest) = a.as_chunks::<LANES>();
     let (b_chunks, b_rest) = b.as_chunks::<LANES>();
     for (a, b) in a_chunks.iter().zip(b_chunks) {
-        step::<WIDE, Products, A, B>(&mut products, a, b);
-        step::<WIDE, Products, B, B>(&mut squares, b, b);
+        both_step::<WIDE, A, B>(&mut products, &mut squares, a, b);
     }
     if !a_rest.is_empty() {
-        let (a, b) = (padded(a_rest), padded(b_rest));
-        step::<WIDE, Products, A, B>(&mut products, &a, &b);
-        step::<WIDE, Products, B, B>(&mut squares, &b, &b);
+        both_step::<WIDE, A, B>(&mut products, &mut squares, &padded(a_rest), &padded(b_rest));
     }
     (total(&products), total(&squares))
+}
+
+#[inline(always)]
+fn both_step<const WIDE: bool, A: Element, B: Element>(
+    products: &mut [Eight; 4],
+    squares: &mut [Eight; 4],
+    a: &[A; LANES],
+    b: &[B; LANES],
+) {
+    let (a, _) = a.as_chunks::<8>();
+    let (b, _) = b.as_chunks::<8>();
+    for i in 0..4 {
+        let (x, y) = (A::eight::<WIDE>(&a[i]), B::eight::<WIDE>(&b[i]));
+        Products::add::<WIDE>(&mut products[i], &x, &y);
+        Products::add::<WIDE>(&mut squares[i], &y, &y);
+    }
 }
 
 #[inline(always)]

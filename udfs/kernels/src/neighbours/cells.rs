@@ -12,9 +12,9 @@ use crate::{random, watch::Watch};
 /// The stream of random numbers that says which rows teach the centres.
 const LEARNING: u64 = 0x6365_6c6c;
 /// Rows that a centre learns from, on average.
-const LESSONS: usize = 64;
+const LESSONS: usize = 32;
 /// How often the centres move.
-const MOVES: usize = 8;
+const MOVES: usize = 6;
 
 /// Where the cells' middles are.
 pub struct Centres {

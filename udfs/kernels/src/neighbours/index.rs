@@ -20,6 +20,8 @@ use crate::watch::Watch;
 
 /// Rows of a block where all are compared with all.
 const BLOCK: usize = 512;
+/// Nearest cells that are written down of each row; more are found again if they are needed.
+const KNOWN: usize = 24;
 /// More right ones than are asked for in the sample, so that they are there in all.
 const MARGIN: f32 = 0.005;
 
@@ -27,6 +29,8 @@ const MARGIN: f32 = 0.005;
 pub struct Index<'a> {
     pub(super) space: Space<'a>,
     pub(super) centres: Option<Centres>,
+    /// For every rank the cells that it is nearest to, a few of them.
+    nearest: Vec<u32>,
     pub(super) options: Options,
     /// Cells that a new row looks into and what it finds there, once that is known.
     pub(super) probes: OnceLock<(usize, f32)>,
@@ -56,11 +60,11 @@ impl<'a> Index<'a> {
             Method::Exact => true,
             _ => false,
         };
-        let (centres, ranks, lengths) = if exact {
+        let (centres, nearest, ranks, lengths) = if exact {
             // Ranks fit u32, as rows do.
             let ranks = (0..different as u32).collect();
             let lengths = (0..different).step_by(BLOCK).map(|i| BLOCK.min(different - i)).collect();
-            (None, ranks, lengths)
+            (None, Vec::new(), ranks, lengths)
         } else {
             let row = |rank: usize| prepared.row(order.first(rank));
             let unit = options.metric == super::Metric::Cosine;
@@ -68,15 +72,16 @@ impl<'a> Index<'a> {
             let count = cells_for(different);
             let centres = Centres::learn(count, different, depth, unit, row, options.seed, watch)?;
             watch.stage("assignment", 1);
-            let nearest = centres.nearest(different, 1, row, watch)?;
-            let (ranks, lengths) = by_cell(&nearest, centres.len());
-            (Some(centres), ranks, lengths)
+            let known = KNOWN.min(count).max(1);
+            let nearest = centres.nearest(different, known, row, watch)?;
+            let (ranks, lengths) = by_cell(nearest.iter().step_by(known).copied(), centres.len());
+            (Some(centres), nearest, ranks, lengths)
         };
         if watch.stopped() {
             return Err(Error::Stopped);
         }
         let space = Space::new(prepared, order, ranks, lengths.into_iter());
-        Ok(Self { space, centres, options: options.clone(), probes: OnceLock::new() })
+        Ok(Self { space, centres, nearest, options: options.clone(), probes: OnceLock::new() })
     }
 
     /// Every row's nearest other rows.
@@ -165,7 +170,7 @@ impl<'a> Index<'a> {
             let (all_b, rest_a) = (join.all(b), others(a, from_a));
             let side = |cell, rows| Side { cell, rows };
             join.between(side(a, from_a), side(b, &all_b), scratch);
-            join.between(side(b, from_b), side(a, &rest_a), scratch);
+            join.between(side(a, &rest_a), side(b, from_b), scratch);
             finished.step()
         })?;
         Lists::measured(space, join.into_best().collect(), keep, watch)
@@ -175,11 +180,21 @@ impl<'a> Index<'a> {
     fn asking(&self, centres: &Centres, probes: usize, watch: &dyn Watch) -> Result<Vec<Asking>> {
         let space = &self.space;
         let finished = Steps::new("assignment", space.cells.len(), watch);
+        let known = self.nearest.len() / space.ranks.len().max(1);
         let asking = space.cells.par_iter().enumerate().map(|(own, cell)| {
-            let row = |i: usize| space.row(space.ranks[cell.places.start + i]);
-            let nearest = centres.nearest(cell.len(), probes, row, watch)?;
-            let mut asking: Vec<(u32, u32)> = Vec::with_capacity(nearest.len());
-            for (i, cells) in (0u32..).zip(nearest.chunks_exact(probes)) {
+            let ranks = &space.ranks[cell.places.clone()];
+            let again = if probes > known {
+                centres.nearest(ranks.len(), probes, |i| space.row(ranks[i]), watch)?
+            } else {
+                Vec::new()
+            };
+            let mut asking: Vec<(u32, u32)> = Vec::with_capacity(ranks.len() * probes);
+            for (i, &rank) in (0u32..).zip(ranks) {
+                let cells = if probes > known {
+                    &again[i as usize * probes..][..probes]
+                } else {
+                    &self.nearest[rank as usize * known..][..probes]
+                };
                 let others = cells.iter().filter(|&&other| other != NONE && other as usize != own);
                 asking.extend(others.map(|&other| (other, i)));
             }
@@ -257,9 +272,9 @@ fn cells_for(rows: usize) -> usize {
 }
 
 /// Ranks cell by cell, and how many each cell has.
-fn by_cell(nearest: &[u32], cells: usize) -> (Vec<u32>, Vec<usize>) {
+fn by_cell(nearest: impl Iterator<Item = u32> + Clone, cells: usize) -> (Vec<u32>, Vec<usize>) {
     let mut lengths = vec![0usize; cells];
-    for &cell in nearest {
+    for cell in nearest.clone() {
         lengths[cell as usize] += 1;
     }
     let mut next: Vec<usize> = lengths
@@ -269,8 +284,8 @@ fn by_cell(nearest: &[u32], cells: usize) -> (Vec<u32>, Vec<usize>) {
             Some(*sum - length)
         })
         .collect();
-    let mut ranks = vec![0u32; nearest.len()];
-    for (rank, &cell) in (0u32..).zip(nearest) {
+    let mut ranks = vec![0u32; lengths.iter().sum()];
+    for (rank, cell) in (0u32..).zip(nearest) {
         ranks[next[cell as usize]] = rank;
         next[cell as usize] += 1;
     }

@@ -101,11 +101,15 @@ impl<'a> Join<'a> {
         let panels = if right.rows.len() == right_cell.len() {
             space.panels(right_cell)
         } else {
-            gathered.resize(right.rows.len().div_ceil(COLUMNS) * depth, Line::default());
+            // What is left of other rows in the last panel belongs to no row and is not looked at.
+            let size = right.rows.len().div_ceil(COLUMNS) * depth;
+            if gathered.len() < size {
+                gathered.resize(size, Line::default());
+            }
             for (rows, panel) in right.rows.chunks(COLUMNS).zip(gathered.chunks_exact_mut(depth)) {
                 tile::pack_right(rows.iter().map(|&i| row(right_cell, i)), panel);
             }
-            gathered.as_slice()
+            &gathered[..size]
         };
         right_least.resize(right.rows.len().div_ceil(COLUMNS), [f32::INFINITY; COLUMNS]);
         self.leasts(right, right_least.as_flattened_mut());
