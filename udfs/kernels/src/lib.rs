@@ -13,6 +13,7 @@ pub mod pca;
 mod prepare;
 pub mod random;
 pub mod rows;
+mod steps;
 mod tile;
 pub mod watch;
 

@@ -8,6 +8,7 @@ use crate::metrics::packed::{self, Packed};
 use crate::metrics::{Options, anchors, as_many};
 use crate::neighbours::Metric;
 use crate::rows::Rows;
+use crate::steps::Steps;
 use crate::watch::Watch;
 
 /// The share of rows whose label is the one that most of their `k` nearest others carry, by length;
@@ -29,8 +30,8 @@ pub fn label_accuracy(
     }
     let order = packed::places(count, |i| [packed::hash(low, i), u64::from(labels[i]), 0])?;
     let anchors = anchors(count, options)?;
-    watch.stage("neighbours on the map", 1);
-    let near = Packed::new(low, Metric::L2, &order)?.nearest(&anchors, k, watch)?;
+    let finished = Steps::new("neighbours on the map", anchors.len(), watch);
+    let near = Packed::new(low, Metric::L2, &order)?.nearest(&anchors, k, &finished)?;
     let label = |place: u32| labels[order[place as usize] as usize];
     let right = anchors.par_iter().zip(near.par_chunks_exact(k)).filter(|&(&anchor, near)| {
         let near = near.iter().filter(|&&place| place != NONE);

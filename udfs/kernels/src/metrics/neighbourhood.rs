@@ -8,6 +8,7 @@ use crate::metrics::packed::{self, Packed};
 use crate::metrics::{Options, anchors, as_many};
 use crate::neighbours::{Left, Metric, key, score_of};
 use crate::rows::Rows;
+use crate::steps::Steps;
 use crate::tile::{self, COLUMNS};
 use crate::watch::Watch;
 
@@ -83,15 +84,15 @@ pub fn neighbourhoods(
     }
     let order = packed::places(count, |i| [packed::hash(high, i), packed::hash(low, i), 0])?;
     let anchors = anchors(count, options)?;
-    watch.stage("neighbours on the map", 1);
-    let near = Packed::new(low, Metric::L2, &order)?.nearest(&anchors, most, watch)?;
-    watch.stage("true neighbours", 1);
-    let ranks = ranks(&Packed::new(high, options.metric, &order)?, &anchors, &near, watch)?;
+    let finished = Steps::new("neighbours on the map", anchors.len(), watch);
+    let near = Packed::new(low, Metric::L2, &order)?.nearest(&anchors, most, &finished)?;
+    let finished = Steps::new("true neighbours", anchors.len(), watch);
+    let ranks = ranks(&Packed::new(high, options.metric, &order)?, &anchors, &near, &finished)?;
     Ok(ks.iter().map(|&k| judge(&ranks, most, k, count)).collect())
 }
 
 /// How far up among a row's true neighbours those on the map stand, from 1.
-fn ranks(high: &Packed, anchors: &[u32], near: &[u32], watch: &dyn Watch) -> Result<Vec<u32>> {
+fn ranks(high: &Packed, anchors: &[u32], near: &[u32], finished: &Steps) -> Result<Vec<u32>> {
     let most = near.len() / anchors.len().max(1);
     let (form, depth) = (high.form(), high.depth());
     let block = tile::left_rows(anchors.len(), depth);
@@ -116,8 +117,8 @@ fn ranks(high: &Packed, anchors: &[u32], near: &[u32], watch: &dyn Watch) -> Res
             high.pack(left, anchors);
             let mut found = Vec::new();
             for (first, panel) in (0u32..).step_by(COLUMNS).zip(high.panels().chunks_exact(depth)) {
-                if first % (1 << 14) == 0 && watch.stopped() {
-                    return Err(Error::Stopped);
+                if first % (1 << 14) == 0 {
+                    finished.go_on()?;
                 }
                 let scores = left.score(form, panel);
                 found.clear();
@@ -150,7 +151,7 @@ fn ranks(high: &Packed, anchors: &[u32], near: &[u32], watch: &dyn Watch) -> Res
                     ranks[target.1] = before;
                 }
             }
-            Ok(())
+            finished.take(anchors.len())
         },
     )?;
     debug_assert!(!near.contains(&NONE));

@@ -8,8 +8,8 @@ use crate::neighbours::{Best, Left, Metric, number_of};
 use crate::order;
 use crate::prepare::Prepared;
 use crate::rows::Rows;
+use crate::steps::Steps;
 use crate::tile::{self, COLUMNS, Form, Line, Scaled};
-use crate::watch::Watch;
 
 /// The row at every place, by what rows hold.
 pub fn places(count: usize, key: impl Fn(usize) -> [u64; 3] + Sync) -> Result<Vec<u32>> {
@@ -85,7 +85,7 @@ impl<'a> Packed<'a> {
 
     /// For the rows at some places the places of the nearest others, the nearest first; `keep` a
     /// row, `NONE` where there are no more.
-    pub fn nearest(&self, places: &[u32], keep: usize, watch: &dyn Watch) -> Result<Vec<u32>> {
+    pub fn nearest(&self, places: &[u32], keep: usize, finished: &Steps) -> Result<Vec<u32>> {
         let block = tile::left_rows(places.len(), self.depth());
         let mut nearest = vec![NONE; places.len() * keep];
         let blocks = nearest.par_chunks_mut(block * keep).zip(places.par_chunks(block));
@@ -96,9 +96,7 @@ impl<'a> Packed<'a> {
             const PIECE: usize = 4096;
             let pieces = self.panels.chunks(PIECE * self.depth());
             for (panels, numbers) in pieces.zip(self.numbers.chunks(PIECE * COLUMNS)) {
-                if watch.stopped() {
-                    return Err(Error::Stopped);
-                }
+                finished.go_on()?;
                 left.offer(self.form(), panels, numbers, &mut best);
             }
             for (i, nearest) in nearest.chunks_exact_mut(keep).enumerate() {
@@ -106,7 +104,7 @@ impl<'a> Packed<'a> {
                 let others = others.filter(|&other| other != places[i]);
                 nearest.iter_mut().zip(others).for_each(|(to, other)| *to = other);
             }
-            Ok(())
+            finished.take(places.len())
         })?;
         Ok(nearest)
     }

@@ -8,6 +8,7 @@ use crate::metrics::packed::{self, Packed};
 use crate::metrics::{Options, anchors, as_many};
 use crate::neighbours::{Left, Metric};
 use crate::rows::Rows;
+use crate::steps::Steps;
 use crate::tile::{self, COLUMNS, ROWS};
 use crate::watch::Watch;
 
@@ -45,15 +46,15 @@ pub fn silhouette(rows: Rows, labels: &[u32], options: &Options, watch: &dyn Wat
     let anchors = anchors(rows.len(), options)?;
     let fit = (SUMS / names.len()).next_multiple_of(ROWS);
     let block = tile::left_rows(anchors.len(), depth).min(fit);
-    watch.stage("silhouettes", 1);
+    let finished = Steps::new("silhouettes", anchors.len(), watch);
     let mut values = vec![0f64; anchors.len()];
     let blocks = values.par_chunks_mut(block).zip(anchors.par_chunks(block));
     blocks.try_for_each_init(Left::default, |left, (values, anchors)| {
         let mut sums = vec![0f64; anchors.len() * names.len()];
         all.pack(left, anchors);
         for (i, (panel, runs)) in all.panels().chunks_exact(depth).zip(&runs).enumerate() {
-            if i % 1024 == 0 && watch.stopped() {
-                return Err(Error::Stopped);
+            if i % 1024 == 0 {
+                finished.go_on()?;
             }
             add_up(left.score(form, panel), options.metric == Metric::L2, runs, &mut sums);
         }
@@ -76,7 +77,7 @@ pub fn silhouette(rows: Rows, labels: &[u32], options: &Options, watch: &dyn Wat
             let most = within.max(apart);
             *value = if most > 0.0 { (apart - within) / most } else { 0.0 };
         }
-        Ok(())
+        finished.take(anchors.len())
     })?;
     Ok(values.iter().sum::<f64>() / values.len() as f64)
 }

@@ -10,6 +10,7 @@ use crate::order;
 use crate::prepare::Prepared;
 use crate::random;
 use crate::rows::Rows;
+use crate::steps::Steps;
 use crate::watch::Watch;
 
 /// The stream of random numbers that says which rows are compared.
@@ -32,16 +33,13 @@ pub fn triplet_accuracy(
     if each == 0 {
         return Err(Error::Option("at least one triplet of each row must be asked".into()));
     }
-    watch.stage("triplets", 1);
     let order = packed::places(count, |i| {
         [order::hash(high.row(i), 1.0), order::hash(low.row(i), 1.0), 0]
     })?;
     let (high, low) = (Prepared::new(high, options.metric)?, Prepared::new(low, Metric::L2)?);
     let anchors = anchors(count, options)?;
+    let finished = Steps::new("triplets", anchors.len(), watch);
     let kept = anchors.par_iter().map(|&anchor| {
-        if watch.stopped() {
-            return Err(Error::Stopped);
-        }
         let kept = (0..each as u64).filter(|&i| {
             // Below `count`, so that it fits; taken from those other than what is before it.
             let draw = |j: u64, of: usize| {
@@ -62,7 +60,9 @@ pub fn triplet_accuracy(
             };
             nearer(&high) == nearer(&low)
         });
-        Ok(kept.count())
+        let kept = kept.count();
+        finished.take(1)?;
+        Ok(kept)
     });
     let kept: Vec<usize> = kept.collect::<Result<_>>()?;
     // Counts: exact in f64.

@@ -2,10 +2,11 @@
 
 use rayon::prelude::*;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::graph::NONE;
 use crate::neighbours::best::{Best, number_of};
 use crate::neighbours::space::Left;
+use crate::steps::Steps;
 use crate::tile::{self, COLUMNS, Form, Line, Scaled};
 use crate::{random, watch::Watch};
 
@@ -51,7 +52,7 @@ impl Centres {
         watch.stage("cells", MOVES);
         for step in 0..MOVES {
             let centres = Self::at(form, depth, &middles);
-            let nearest = centres.nearest(lessons, 1, lesson, watch)?;
+            let nearest = centres.nearest(lessons, 1, lesson, &Steps::within(watch))?;
             let mut members = vec![Vec::new(); count];
             for (i, &cell) in nearest.iter().enumerate() {
                 if let Some(members) = members.get_mut(cell as usize) {
@@ -103,16 +104,13 @@ impl Centres {
         rows: usize,
         keep: usize,
         row: impl Fn(usize) -> Scaled<'a> + Sync,
-        watch: &dyn Watch,
+        finished: &Steps,
     ) -> Result<Vec<u32>> {
         let block = tile::left_rows(rows, self.depth);
         let mut nearest = vec![NONE; rows * keep];
         nearest.par_chunks_mut(block * keep).enumerate().try_for_each_init(
             Left::default,
             |left, (i, nearest)| {
-                if watch.stopped() {
-                    return Err(Error::Stopped);
-                }
                 let count = nearest.len() / keep;
                 let mut best = Best::new(count, keep);
                 let asking = (0..count).map(|j| (j as u32, row(i * block + j)));
@@ -123,7 +121,7 @@ impl Centres {
                         *to = number_of(key);
                     }
                 }
-                Ok(())
+                finished.take(count)
             },
         )?;
         Ok(nearest)

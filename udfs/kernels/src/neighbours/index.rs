@@ -1,7 +1,6 @@
 //! Rows made ready for their neighbours to be found.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
@@ -16,6 +15,7 @@ use crate::neighbours::{EXACT, Method, Options};
 use crate::order::Order;
 use crate::prepare::Prepared;
 use crate::rows::Rows;
+use crate::steps::Steps;
 use crate::watch::Watch;
 
 /// Rows of a block where all are compared with all.
@@ -71,16 +71,16 @@ impl<'a> Index<'a> {
             let depth = prepared.width().max(1);
             let count = cells_for(different);
             let centres = Centres::learn(count, different, depth, unit, row, options.seed, watch)?;
-            watch.stage("assignment", 1);
+            let finished = Steps::new("assignment", different, watch);
             let known = KNOWN.min(count).max(1);
-            let nearest = centres.nearest(different, known, row, watch)?;
+            let nearest = centres.nearest(different, known, row, &finished)?;
             let (ranks, lengths) = by_cell(nearest.iter().step_by(known).copied(), centres.len());
             (Some(centres), nearest, ranks, lengths)
         };
         if watch.stopped() {
             return Err(Error::Stopped);
         }
-        let space = Space::new(prepared, order, ranks, lengths.into_iter());
+        let space = Space::new(prepared, order, ranks, lengths.into_iter(), watch)?;
         Ok(Self { space, centres, nearest, options: options.clone(), probes: OnceLock::new() })
     }
 
@@ -122,7 +122,7 @@ impl<'a> Index<'a> {
         // Blocks by themselves come first: what they find keeps most of the rest out.
         (0..count).into_par_iter().try_for_each_init(Scratch::default, |scratch, cell| {
             join.within(cell, scratch);
-            finished.step()
+            finished.take(1)
         })?;
         let all: Vec<Vec<u32>> = (0..count).map(|cell| join.all(cell)).collect();
         let pairs: Vec<(usize, usize)> =
@@ -130,7 +130,7 @@ impl<'a> Index<'a> {
         pairs.into_par_iter().try_for_each_init(Scratch::default, |scratch, (a, b)| {
             let (left, right) = (Side { cell: a, rows: &all[a] }, Side { cell: b, rows: &all[b] });
             join.between(left, right, scratch);
-            finished.step()
+            finished.take(1)
         })?;
         Lists::measured(&self.space, join.into_best().collect(), keep, watch)
     }
@@ -156,7 +156,7 @@ impl<'a> Index<'a> {
         let finished = Steps::new("comparing", count + pairs.len(), watch);
         (0..count).into_par_iter().try_for_each_init(Scratch::default, |scratch, cell| {
             join.within(cell, scratch);
-            finished.step()
+            finished.take(1)
         })?;
         pairs.into_par_iter().try_for_each_init(Scratch::default, |scratch, (a, b)| {
             let (from_a, from_b) = (asking[a].looking_into(b), asking[b].looking_into(a));
@@ -171,7 +171,7 @@ impl<'a> Index<'a> {
             let side = |cell, rows| Side { cell, rows };
             join.between(side(a, from_a), side(b, &all_b), scratch);
             join.between(side(a, &rest_a), side(b, from_b), scratch);
-            finished.step()
+            finished.take(1)
         })?;
         Lists::measured(space, join.into_best().collect(), keep, watch)
     }
@@ -184,7 +184,12 @@ impl<'a> Index<'a> {
         let asking = space.cells.par_iter().enumerate().map(|(own, cell)| {
             let ranks = &space.ranks[cell.places.clone()];
             let again = if probes > known {
-                centres.nearest(ranks.len(), probes, |i| space.row(ranks[i]), watch)?
+                centres.nearest(
+                    ranks.len(),
+                    probes,
+                    |i| space.row(ranks[i]),
+                    &Steps::within(watch),
+                )?
             } else {
                 Vec::new()
             };
@@ -199,7 +204,7 @@ impl<'a> Index<'a> {
                 asking.extend(others.map(|&other| (other, i)));
             }
             asking.sort_unstable();
-            finished.step()?;
+            finished.take(1)?;
             Ok(Asking::new(&asking))
         });
         asking.collect()
@@ -230,7 +235,7 @@ impl<'a> Index<'a> {
         let mut turns = std::collections::HashMap::new();
         for some in ranks.chunks(4096) {
             let row = |i: usize| space.row(some[i]);
-            let nearest = centres.nearest(some.len(), keep, row, watch)?;
+            let nearest = centres.nearest(some.len(), keep, row, &Steps::within(watch))?;
             for (&rank, nearest) in some.iter().zip(nearest.chunks_exact(keep)) {
                 let mut turn = vec![0u32; keep];
                 for (i, &cell) in (0u32..).zip(nearest) {
@@ -319,30 +324,5 @@ impl Asking {
             }
             Err(_) => &[],
         }
-    }
-}
-
-/// Steps that many threads count together.
-pub struct Steps<'a> {
-    finished: AtomicUsize,
-    watch: &'a dyn Watch,
-}
-
-impl<'a> Steps<'a> {
-    /// Begins a stage.
-    pub fn new(name: &'static str, steps: usize, watch: &'a dyn Watch) -> Self {
-        watch.stage(name, steps);
-        Self { finished: AtomicUsize::new(0), watch }
-    }
-
-    /// One more is done; an error if no more are wanted.
-    pub fn step(&self) -> Result<()> {
-        self.watch.done(self.finished.fetch_add(1, Ordering::Relaxed) + 1);
-        self.go_on()
-    }
-
-    /// An error if no more are wanted.
-    pub fn go_on(&self) -> Result<()> {
-        if self.watch.stopped() { Err(Error::Stopped) } else { Ok(()) }
     }
 }

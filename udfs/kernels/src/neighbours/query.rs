@@ -7,12 +7,13 @@ use crate::graph::{Graph, NONE};
 use crate::neighbours::Metric;
 use crate::neighbours::best::{Best, number_of};
 use crate::neighbours::cells::Centres;
-use crate::neighbours::index::{Index, Steps, keep_for};
+use crate::neighbours::index::{Index, keep_for};
 use crate::neighbours::lists::fill;
 use crate::neighbours::sample::Sample;
 use crate::neighbours::space::Left;
 use crate::prepare::Prepared;
 use crate::rows::Rows;
+use crate::steps::Steps;
 use crate::tile;
 use crate::watch::Watch;
 
@@ -40,7 +41,7 @@ impl Index<'_> {
                 Some((centres, probes))
             }
         };
-        let finished = Steps::new("new rows", rows.len().div_ceil(BATCH), watch);
+        let finished = Steps::new("new rows", rows.len(), watch);
         for first in (0..rows.len()).step_by(BATCH) {
             let batch = first..rows.len().min(first + BATCH);
             let found = batch.start * k..batch.end * k;
@@ -49,12 +50,15 @@ impl Index<'_> {
             match probes {
                 None => self.ask_all(&asking, first, neighbours, distances, &finished)?,
                 Some((centres, probes)) => {
-                    let cells =
-                        centres.nearest(batch.len(), probes, |i| asking.row(first + i), watch)?;
+                    let cells = centres.nearest(
+                        batch.len(),
+                        probes,
+                        |i| asking.row(first + i),
+                        &Steps::within(watch),
+                    )?;
                     self.ask_cells(&asking, first, &cells, neighbours, distances, &finished)?;
                 }
             }
-            finished.step()?;
         }
         Ok(graph)
     }
@@ -94,7 +98,7 @@ impl Index<'_> {
             for (j, (neighbours, distances)) in each.enumerate() {
                 self.tell(asking, rows.start + j, best.take(j), neighbours, distances);
             }
-            Ok(())
+            finished.take(rows.len())
         })
     }
 
@@ -137,7 +141,7 @@ impl Index<'_> {
             for (j, (_, row, neighbours, distances)) in rows.iter_mut().enumerate() {
                 self.tell(asking, first + *row, best.take(j), neighbours, distances);
             }
-            Ok(())
+            finished.take(rows.len())
         })
     }
 

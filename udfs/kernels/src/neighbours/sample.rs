@@ -2,12 +2,13 @@
 
 use rayon::prelude::*;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::graph::NONE;
 use crate::neighbours::best::{Best, number_of};
 use crate::neighbours::lists::Lists;
 use crate::neighbours::space::{Left, Space};
 use crate::random;
+use crate::steps::Steps;
 use crate::tile;
 use crate::watch::Watch;
 
@@ -37,7 +38,7 @@ impl Sample {
         let block = tile::left_rows(size, space.depth());
         let mut truth = vec![NONE; size * k];
         let pieces: Vec<_> = ranks.chunks(block).zip(truth.chunks_mut(block * k)).collect();
-        watch.stage("sample", size);
+        let finished = Steps::new("sample", size, watch);
         pieces.into_par_iter().try_for_each_init(Left::default, |left, (ranks, truth)| {
             let mut best = Best::new(ranks.len(), k + 1);
             left.pack(
@@ -49,9 +50,7 @@ impl Sample {
                     .into_iter(),
             );
             for cell in &space.cells {
-                if watch.stopped() {
-                    return Err(Error::Stopped);
-                }
+                finished.go_on()?;
                 space.offer(cell, left, &mut best);
             }
             for (i, truth) in truth.chunks_exact_mut(k).enumerate() {
@@ -59,7 +58,7 @@ impl Sample {
                 let others = others.filter(|&rank| rank != ranks[i]);
                 truth.iter_mut().zip(others).for_each(|(to, rank)| *to = rank);
             }
-            Ok(())
+            finished.take(ranks.len())
         })?;
         Ok(Self { ranks, truth, k })
     }

@@ -4,11 +4,14 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use crate::error::Result;
 use crate::graph::NONE;
 use crate::neighbours::best::Best;
 use crate::order::Order;
 use crate::prepare::Prepared;
+use crate::steps::Steps;
 use crate::tile::{self, COLUMNS, Line, ROWS, Scaled};
+use crate::watch::Watch;
 
 /// The different rows of a matrix in cells.
 pub struct Space<'a> {
@@ -46,7 +49,8 @@ impl<'a> Space<'a> {
         order: Order,
         ranks: Vec<u32>,
         lengths: impl Iterator<Item = usize>,
-    ) -> Self {
+        watch: &dyn Watch,
+    ) -> Result<Self> {
         let mut cells = Vec::new();
         let (mut place, mut panel) = (0, 0);
         for length in lengths {
@@ -55,11 +59,11 @@ impl<'a> Space<'a> {
             (place, panel) = (last_place, last_panel);
         }
         let mut space = Self { prepared, order, cells, ranks, panels: Vec::new() };
-        space.panels = space.packed(panel);
-        space
+        space.panels = space.packed(panel, watch)?;
+        Ok(space)
     }
 
-    fn packed(&self, panels: usize) -> Vec<Line> {
+    fn packed(&self, panels: usize, watch: &dyn Watch) -> Result<Vec<Line>> {
         let depth = self.depth();
         let mut lines = vec![Line::default(); panels * depth];
         let mut rest = lines.as_mut_slice();
@@ -71,10 +75,12 @@ impl<'a> Space<'a> {
                 rest = others;
             }
         }
-        tasks.into_par_iter().for_each(|(ranks, panel)| {
+        let finished = Steps::new("packing", panels, watch);
+        tasks.into_par_iter().try_for_each(|(ranks, panel)| {
             tile::pack_right(ranks.iter().map(|&rank| self.row(rank)), panel);
-        });
-        lines
+            finished.take(1)
+        })?;
+        Ok(lines)
     }
 
     /// Length of a row; at least 1, so that panels have a length.
