@@ -1,15 +1,17 @@
 //! Functions of one row.
 
-mod arguments;
+pub(crate) mod arguments;
 mod chunk_text;
 mod count_tokens;
 mod embed_image;
 mod embed_text;
 mod vector_from_text;
-mod vectors;
+pub(crate) mod vectors;
 
 pub use chunk_text::ChunkText;
 pub use count_tokens::CountTokens;
 pub use embed_image::EmbedImage;
 pub use embed_text::EmbedText;
 pub use vector_from_text::VectorFromText;
+
+pub(crate) use arguments::type_name;
