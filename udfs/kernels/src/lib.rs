@@ -1,3 +1,20 @@
 //! Portolan's algorithms: plain slices in, plain slices out. Neighbour graphs, projections, topics,
 //! duplicates, boundaries, regression, distances and metrics live here; nothing here knows Arrow,
 //! SQL or a file, so that it builds in seconds and can be tested against a plain oracle.
+
+pub mod distance;
+pub mod error;
+pub mod graph;
+mod lanes;
+pub mod metrics;
+pub mod neighbours;
+pub mod order;
+pub mod pca;
+mod prepare;
+pub mod random;
+pub mod rows;
+mod steps;
+mod tile;
+pub mod watch;
+
+pub use error::{Error, Result};
