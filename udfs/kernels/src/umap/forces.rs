@@ -5,8 +5,11 @@ use super::curve::Curve;
 use crate::math::power;
 use crate::random::Lanes;
 
-/// Numbers that a vector unit works on at once.
+/// Numbers that are added up side by side.
 const LANES: usize = 8;
+/// Rows whose forces are worked out at once. Powers are long chains of operations, each of which waits
+/// for the last: a vector unit is busy only with several chains at a time.
+const AHEAD: usize = 64;
 /// Edges whose pulls and pushes are added up before the row moves. The fewer, the nearer to moving
 /// after every single one, as the reference does; the more, the fuller the lanes.
 const TOGETHER: usize = 16;
@@ -58,96 +61,97 @@ impl Forces {
         // Options keep the number of negatives small, and a row's neighbours are counted in 32 bits.
         let count = others.len() as u32;
         let mut drawn = 0u32;
+        let mut ids = [0u32; AHEAD];
+        let mut there = [[0f32; AHEAD]; D];
         for neighbours in neighbours.chunks(TOGETHER) {
-            let mut pulls = [[0f32; LANES]; D];
-            for tails in neighbours.chunks(LANES) {
-                let mut there = [at; LANES];
-                for (place, &tail) in there.iter_mut().zip(tails) {
-                    *place = others[tail as usize];
-                }
-                self.pull(&at, &there, &mut pulls);
-            }
-            let mut pushes = [[0f32; LANES]; D];
-            let mut left = neighbours.len() as u32 * self.negatives;
-            while left > 0 {
-                let mut ids = [0u32; LANES];
-                for (lane, id) in ids.iter_mut().enumerate() {
+            let mut pulling = neighbours.len();
+            ids[..pulling].copy_from_slice(neighbours);
+            let mut left = pulling * self.negatives as usize;
+            let mut sum = [0f32; D];
+            loop {
+                let pushing = left.min(AHEAD - pulling);
+                let filled = pulling + pushing;
+                for (lane, id) in ids[pulling..filled].iter_mut().enumerate() {
                     *id = lanes.below(drawn.wrapping_add(lane as u32), count);
                 }
-                let here = left.min(LANES as u32);
-                let mut there = [at; LANES];
-                for (place, &id) in there.iter_mut().zip(&ids[..here as usize]) {
-                    *place = others[id as usize];
+                look_up(&ids[..filled], others, &mut there);
+                self.add(&at, &mut there, pulling, filled, moment.pulls, &mut sum);
+                drawn = drawn.wrapping_add(pushing as u32);
+                left -= pushing;
+                pulling = 0;
+                if left == 0 {
+                    break;
                 }
-                self.push(&at, &there, &mut pushes);
-                drawn = drawn.wrapping_add(here);
-                left -= here;
             }
             for d in 0..D {
-                let pull: f32 = pulls[d].iter().sum();
-                let push: f32 = pushes[d].iter().sum();
-                at[d] += moment.rate * moment.pulls.mul_add(pull, push);
+                at[d] += moment.rate * sum[d];
             }
         }
         at
     }
 
+    /// Adds the forces of some others, of which the first pull and the rest push. Loops that run to a
+    /// number only known here become vector code; short ones of a known length are taken apart first.
     #[inline(always)]
-    fn pull<const D: usize>(&self, at: &[f32; D], there: &[[f32; D]; LANES], sums: &mut [[f32; LANES]; D]) {
-        let (apart, squares) = apart(at, there);
-        let mut factors = [0f32; LANES];
-        for (factor, square) in factors.iter_mut().zip(squares) {
-            *factor = self.attraction(square);
+    fn add<const D: usize>(
+        &self,
+        at: &[f32; D],
+        there: &mut [[f32; AHEAD]; D],
+        pulling: usize,
+        count: usize,
+        pulls: f32,
+        sum: &mut [f32; D],
+    ) {
+        let filled = count.next_multiple_of(LANES).min(AHEAD);
+        for d in 0..D {
+            // What is in one place with the row neither pulls nor pushes it.
+            there[d][count..filled].fill(at[d]);
         }
-        add(&factors, &apart, sums);
-    }
-
-    #[inline(always)]
-    fn push<const D: usize>(&self, at: &[f32; D], there: &[[f32; D]; LANES], sums: &mut [[f32; LANES]; D]) {
-        let (apart, squares) = apart(at, there);
-        let mut factors = [0f32; LANES];
-        for (factor, square) in factors.iter_mut().zip(squares) {
-            *factor = self.repulsion(square);
+        // 1 where others pull, 0 where they push: products of it need no branch.
+        let mut pull = [0f32; AHEAD];
+        pull[..pulling].fill(1.0);
+        let mut factors = [0f32; AHEAD];
+        for lane in 0..filled {
+            let mut square = 0f32;
+            for d in 0..D {
+                let apart = at[d] - there[d][lane];
+                square = apart.mul_add(apart, square);
+            }
+            factors[lane] = self.force(square, pull[lane]);
         }
-        add(&factors, &apart, sums);
+        for d in 0..D {
+            let mut lanes = [0f32; LANES];
+            let there = there[d][..filled].as_chunks::<LANES>().0;
+            let chunks = factors.as_chunks::<LANES>().0.iter().zip(pull.as_chunks::<LANES>().0);
+            for ((factors, pull), there) in chunks.zip(there) {
+                for lane in 0..LANES {
+                    let times = pull[lane].mul_add(pulls - 1.0, 1.0);
+                    lanes[lane] =
+                        times.mul_add(clip(factors[lane] * (at[d] - there[lane])), lanes[lane]);
+                }
+            }
+            sum[d] += lanes.iter().sum::<f32>();
+        }
     }
 
-    /// What the difference of two rows is multiplied by when they are pulled together.
+    /// What the difference of two rows is multiplied by.
     #[inline(always)]
-    pub(super) fn attraction(&self, square: f32) -> f32 {
-        let square = if square > NEAREST { square } else { NEAREST };
-        let power = power(square, self.b);
-        -2.0 * self.a * self.b * power / (square * self.a.mul_add(power, 1.0))
-    }
-
-    /// What it is multiplied by when they are pushed apart.
-    #[inline(always)]
-    pub(super) fn repulsion(&self, square: f32) -> f32 {
+    fn force(&self, square: f32, pull: f32) -> f32 {
         let power = power(if square > NEAREST { square } else { NEAREST }, self.b);
-        2.0 * self.repulsion * self.b / ((SOFTENING + square) * self.a.mul_add(power, 1.0))
+        let push = 1.0 - pull;
+        let over = 2.0 * self.b * (self.repulsion * push - self.a * pull * power);
+        let under = (SOFTENING.mul_add(push, NEAREST) + square) * self.a.mul_add(power, 1.0);
+        over / under
     }
 }
 
-/// The differences to the others, and their squared lengths.
+/// Brings places to where they lie together, axis by axis.
 #[inline(always)]
-fn apart<const D: usize>(at: &[f32; D], there: &[[f32; D]; LANES]) -> ([[f32; LANES]; D], [f32; LANES]) {
-    let mut apart = [[0f32; LANES]; D];
-    let mut squares = [0f32; LANES];
-    for d in 0..D {
-        for lane in 0..LANES {
-            let difference = at[d] - there[lane][d];
-            apart[d][lane] = difference;
-            squares[lane] = difference.mul_add(difference, squares[lane]);
-        }
-    }
-    (apart, squares)
-}
-
-#[inline(always)]
-fn add<const D: usize>(factors: &[f32; LANES], apart: &[[f32; LANES]; D], sums: &mut [[f32; LANES]; D]) {
-    for d in 0..D {
-        for lane in 0..LANES {
-            sums[d][lane] += clip(factors[lane] * apart[d][lane]);
+fn look_up<const D: usize>(ids: &[u32], others: &[[f32; D]], there: &mut [[f32; AHEAD]; D]) {
+    for (lane, &id) in ids.iter().enumerate().take(AHEAD) {
+        let place = &others[id as usize];
+        for d in 0..D {
+            there[d][lane] = place[d];
         }
     }
 }
@@ -181,9 +185,9 @@ mod tests {
             let mut square = 1e-4f32;
             while square < 1e3 {
                 let s = f64::from(square);
-                assert!(off(|d| -nearness(d).ln(), s, forces.attraction(square)) < 1e-4, "{square}");
+                assert!(off(|d| -nearness(d).ln(), s, forces.force(square, 1.0)) < 1e-4, "{square}");
                 // The softening is no part of the potential.
-                let hard = f64::from(forces.repulsion(square)) * (s + f64::from(SOFTENING)) / s;
+                let hard = f64::from(forces.force(square, 0.0)) * (s + f64::from(SOFTENING)) / s;
                 let push = |d: f64| -f64::from(repulsion) * (1.0 - nearness(d)).ln();
                 assert!(off(push, s, hard as f32) < 1e-4, "{square}");
                 square *= 1.7;

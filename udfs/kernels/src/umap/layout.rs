@@ -31,6 +31,11 @@ pub(super) struct Layout<'a> {
 impl Layout<'_> {
     /// Moves the rows from where they are to where they belong.
     pub(super) fn run<const D: usize>(&self, places: &mut [[f32; D]], watch: &dyn Watch) -> Result<()> {
+        // On one of the pool's own threads, which then need not be called for every block.
+        rayon::scope(|_| self.run_here(places, watch))
+    }
+
+    fn run_here<const D: usize>(&self, places: &mut [[f32; D]], watch: &dyn Watch) -> Result<()> {
         watch.stage("layout", self.epochs);
         let block = places.len().div_ceil(BLOCKS).next_multiple_of(GRAIN);
         let mut moved = vec![[0f32; D]; block.min(places.len())];
