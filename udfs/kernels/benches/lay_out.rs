@@ -29,7 +29,9 @@ fn main() -> Result<(), Failure> {
     let start = numbers(&folder.join("start"), rows * 2, f32::from_le_bytes)?;
     let begin = Instant::now();
     let map = match method.as_str() {
-        "umap" => Umap { seed: seed.parse()?, ..Umap::default() }.fit(&graph, &start, &Unwatched)?,
+        "umap" => {
+            Umap { seed: seed.parse()?, ..Umap::default() }.fit(&graph, &start, &Unwatched)?
+        }
         _ => return Err(format!("no method '{method}'").into()),
     };
     println!("{:.3}", begin.elapsed().as_secs_f64());
@@ -41,7 +43,9 @@ fn main() -> Result<(), Failure> {
 fn numbers<T>(path: &Path, count: usize, read: fn([u8; 4]) -> T) -> Result<Vec<T>, Failure> {
     let bytes = std::fs::read(path)?;
     if bytes.len() != count * 4 {
-        return Err(format!("{}: {} bytes, not {count} numbers", path.display(), bytes.len()).into());
+        return Err(
+            format!("{}: {} bytes, not {count} numbers", path.display(), bytes.len()).into()
+        );
     }
     Ok(bytes.as_chunks::<4>().0.iter().map(|&chunk| read(chunk)).collect())
 }

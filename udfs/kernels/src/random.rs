@@ -69,7 +69,8 @@ mod tests {
 
     #[test]
     fn lanes_spread_evenly_along_a_stream_and_across_streams() {
-        let (mut along, mut across, mut pairs) = (vec![0u32; 100], vec![0u32; 100], vec![0u32; 100]);
+        let (mut along, mut across, mut pairs) =
+            (vec![0u32; 100], vec![0u32; 100], vec![0u32; 100]);
         for i in 0..100_000u32 {
             along[Lanes::new(7).below(i, 100) as usize] += 1;
             across[Lanes::new(u64::from(i)).below(3, 100) as usize] += 1;

@@ -29,11 +29,8 @@ impl Curve {
         for _ in 0..500 {
             let (da, db) = at.step(&points, damping);
             let next = Self { a: at.a + da, b: at.b + db };
-            let next_error = if next.a > 0.0 && next.b > 0.0 {
-                next.error(&points)
-            } else {
-                f64::INFINITY
-            };
+            let next_error =
+                if next.a > 0.0 && next.b > 0.0 { next.error(&points) } else { f64::INFINITY };
             if next_error <= error {
                 let settled = da.abs() <= 1e-12 * at.a && db.abs() <= 1e-12 * at.b;
                 (at, error) = (next, next_error);

@@ -11,8 +11,9 @@ const LANES: usize = 8;
 /// for the last: a vector unit is busy only with several chains at a time.
 const AHEAD: usize = 64;
 /// Edges whose pulls and pushes are added up before the row moves. The fewer, the nearer to moving
-/// after every single one, as the reference does; the more, the fuller the lanes.
-const TOGETHER: usize = 16;
+/// after every single one, as the reference does; the more, the fuller the lanes, and the further rows
+/// that are pulled by many jump past where they are pulled to.
+const TOGETHER: usize = 4;
 /// No single pull or push moves a row further than this along an axis, times the learning rate.
 const FURTHEST: f32 = 4.0;
 /// Keeps the push between rows in one place finite.
@@ -185,7 +186,10 @@ mod tests {
             let mut square = 1e-4f32;
             while square < 1e3 {
                 let s = f64::from(square);
-                assert!(off(|d| -nearness(d).ln(), s, forces.force(square, 1.0)) < 1e-4, "{square}");
+                assert!(
+                    off(|d| -nearness(d).ln(), s, forces.force(square, 1.0)) < 1e-4,
+                    "{square}"
+                );
                 // The softening is no part of the potential.
                 let hard = f64::from(forces.force(square, 0.0)) * (s + f64::from(SOFTENING)) / s;
                 let push = |d: f64| -f64::from(repulsion) * (1.0 - nearness(d)).ln();
@@ -201,7 +205,7 @@ mod tests {
         let forces = Forces::new(curve, 1.0, 3);
         let others: Vec<[f32; 3]> =
             (0..50).map(|i| [(i as f32).sin(), (i as f32).cos() * 2.0, i as f32 * 0.01]).collect();
-        let neighbours = [4, 9, 33, 12, 1];
+        let neighbours = [4, 9, 33, 12];
         let moment = Moment { rate: 0.5, pulls: 2.0, key: 99 };
         let got = forces.go([0.5, 0.25, 0.125], &neighbours, &others, moment);
         let at = [0.5f64, 0.25, 0.125];
@@ -223,7 +227,7 @@ mod tests {
         for tail in neighbours {
             act(others[tail as usize], true);
         }
-        for drawn in 0..15 {
+        for drawn in 0..12 {
             act(others[Lanes::new(99).below(drawn, 50) as usize], false);
         }
         for d in 0..3 {

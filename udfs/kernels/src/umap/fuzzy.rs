@@ -235,14 +235,19 @@ fn reverse(neighbours: Neighbours) -> (Vec<usize>, Vec<u32>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::Graph;
 
     #[test]
     fn both_ends_of_an_edge_weigh_the_same_and_unite_what_each_thinks() {
         // 0 -> 1, 2; 1 -> 0, 2; 2 -> 1 and nobody; 3 -> 0, itself.
-        let ids = [1, 2, 0, 2, 1, NONE, 0, 3];
-        let distances = [0.1, 0.2, 0.1, 0.3, 0.3, 0.0, 0.4, 0.0];
+        let graph = Graph {
+            k: 2,
+            neighbours: vec![1, 2, 0, 2, 1, NONE, 0, 3],
+            distances: vec![0.1, 0.2, 0.1, 0.3, 0.3, 0.0, 0.4, 0.0],
+            recall: 1.0,
+        };
         let memberships = [1.0, 0.5, 0.75, 0.25, 1.0, 0.0, 0.125, 1.0];
-        let set = FuzzySet::unite(Neighbours::new(&ids, &distances, 2, 2), &memberships, 1.0, true);
+        let set = FuzzySet::unite(Neighbours::new(&graph, 4, 2), &memberships, 1.0, true);
         assert_eq!(set.starts, [0, 3, 5, 7, 8]);
         assert_eq!(set.tails, [1, 2, 3, 0, 2, 0, 1, 0]);
         assert_eq!(set.weights, [1.0, 0.5, 0.125, 1.0, 1.0, 0.5, 1.0, 0.125]);
@@ -254,8 +259,10 @@ mod tests {
 
     #[test]
     fn intersections_are_what_a_ratio_of_nothing_leaves() {
+        let neighbours = vec![1, 2, 0, 2, 0, 1];
+        let graph = Graph { k: 2, neighbours, distances: vec![0.1; 6], recall: 1.0 };
         let set = FuzzySet::unite(
-            Neighbours::new(&[1, 2, 0, 2, 0, 1], &[0.1; 6], 2, 2),
+            Neighbours::new(&graph, 3, 2),
             &[0.5, 0.25, 0.5, 1.0, 0.0, 1.0],
             0.0,
             false,

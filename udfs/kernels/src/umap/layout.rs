@@ -30,7 +30,11 @@ pub(super) struct Layout<'a> {
 
 impl Layout<'_> {
     /// Moves the rows from where they are to where they belong.
-    pub(super) fn run<const D: usize>(&self, places: &mut [[f32; D]], watch: &dyn Watch) -> Result<()> {
+    pub(super) fn run<const D: usize>(
+        &self,
+        places: &mut [[f32; D]],
+        watch: &dyn Watch,
+    ) -> Result<()> {
         // On one of the pool's own threads, which then need not be called for every block.
         rayon::scope(|_| self.run_here(places, watch))
     }

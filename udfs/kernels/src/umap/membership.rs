@@ -3,7 +3,7 @@
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::graph::NONE;
+use crate::graph::{Graph, NONE};
 use crate::math::exp;
 
 /// How close the sum of memberships has to come to its goal.
@@ -18,6 +18,7 @@ const GRAIN: usize = 512;
 /// Neighbours and distances, the same number for each row.
 #[derive(Clone, Copy)]
 pub(super) struct Neighbours<'a> {
+    rows: usize,
     /// From one row to the next.
     stride: usize,
     /// How many of them count.
@@ -29,13 +30,14 @@ pub(super) struct Neighbours<'a> {
 
 impl<'a> Neighbours<'a> {
     /// The first `k` of every row's.
-    pub(super) fn new(ids: &'a [u32], distances: &'a [f32], stride: usize, k: usize) -> Self {
-        Self { stride, k: k.min(stride), ids, distances }
+    pub(super) fn new(graph: &'a Graph, rows: usize, k: usize) -> Self {
+        let Graph { neighbours, distances, .. } = graph;
+        Self { rows, stride: graph.k, k: k.min(graph.k), ids: neighbours, distances }
     }
 
     /// Whose neighbours they are.
     pub(super) fn rows(&self) -> usize {
-        if self.stride == 0 { 0 } else { self.ids.len() / self.stride }
+        self.rows
     }
 
     /// One row's neighbours, `NONE` where there are no more.
@@ -91,7 +93,12 @@ impl Smoothing {
             .iter()
             .sum();
         let mean = sum / (counted * neighbours.rows()).max(1) as f64;
-        Self { goal: (counted as f32).log2(), local_connectivity, mean: mean as f32, counts_itself: true }
+        Self {
+            goal: (counted as f32).log2(),
+            local_connectivity,
+            mean: mean as f32,
+            counts_itself: true,
+        }
     }
 
     /// The scale of every row.
@@ -214,18 +221,22 @@ pub(super) fn memberships(neighbours: Neighbours, scales: &[Scale]) -> Vec<f32> 
 mod tests {
     use super::*;
 
+    fn one_row(distances: Vec<f32>) -> Graph {
+        let neighbours = (1..=distances.len() as u32).collect();
+        Graph { k: distances.len(), neighbours, distances, recall: 1.0 }
+    }
+
     fn scale_of(row: &[f32], local_connectivity: f32) -> Scale {
-        let ids: Vec<u32> = (0..row.len() as u32).collect();
-        let neighbours = Neighbours::new(&ids, row, row.len(), row.len());
+        let graph = one_row(row.to_vec());
+        let neighbours = Neighbours::new(&graph, 1, row.len());
         Smoothing::of_graph(neighbours, local_connectivity).scales(neighbours)[0]
     }
 
     #[test]
     fn memberships_sum_up_to_the_logarithm_of_their_number() {
         for count in [3, 7, 8, 14, 15, 64] {
-            let row: Vec<f32> = (0..count).map(|i| 0.3 + (i as f32 * 0.7).sqrt()).collect();
-            let ids: Vec<u32> = (0..count).collect();
-            let neighbours = Neighbours::new(&ids, &row, row.len(), row.len());
+            let graph = one_row((0..count).map(|i| 0.3 + (i as f32 * 0.7).sqrt()).collect());
+            let neighbours = Neighbours::new(&graph, 1, graph.k);
             let scales = Smoothing::of_graph(neighbours, 1.0).scales(neighbours);
             let sum: f32 = memberships(neighbours, &scales).iter().sum();
             assert!((sum - (count as f32 + 1.0).log2()).abs() < 2e-5, "{count}: {sum}");
@@ -245,6 +256,7 @@ mod tests {
     fn scales_have_a_floor() {
         let scale = scale_of(&[1.0, 1.0, 1.0, 1.0, 1.0], 1.0);
         assert!((scale.sigma - 1e-3 * 5.0 / 6.0).abs() < 1e-7, "{scale:?}");
-        assert_eq!(scale_of(&[0.0; 5], 1.0).sigma, f32::max(0.0, scale_of(&[0.0; 5], 1.0).sigma));
+        let none = scale_of(&[0.0; 5], 1.0);
+        assert!(none.rho == 0.0 && (0.0..1e-15).contains(&none.sigma), "{none:?}");
     }
 }

@@ -10,6 +10,8 @@ mod forces;
 mod fuzzy;
 mod layout;
 mod membership;
+#[cfg(test)]
+mod oracle;
 mod schedule;
 mod start;
 
@@ -84,7 +86,7 @@ impl Umap {
         if rows < 3 {
             return Ok(in_a_line(rows, self.dims));
         }
-        let set = self.fuzzy_set(graph, watch)?;
+        let set = self.fuzzy_set(graph, rows, watch)?;
         self.lay_out(set, start, watch)
     }
 
@@ -93,10 +95,10 @@ impl Umap {
         self.epochs.unwrap_or(if rows <= FEW_ROWS { 500 } else { 200 })
     }
 
-    fn fuzzy_set(&self, graph: &Graph, watch: &dyn Watch) -> Result<FuzzySet> {
+    fn fuzzy_set(&self, graph: &Graph, rows: usize, watch: &dyn Watch) -> Result<FuzzySet> {
         watch.stage("edges", 3);
         let k = self.neighbours.saturating_sub(1).min(graph.k);
-        let neighbours = Neighbours::new(&graph.neighbours, &graph.distances, graph.k, k);
+        let neighbours = Neighbours::new(graph, rows, k);
         let scales = Smoothing::of_graph(neighbours, self.local_connectivity).scales(neighbours);
         go_on(watch, 1)?;
         let memberships = memberships(neighbours, &scales);
@@ -116,7 +118,11 @@ impl Umap {
             learning_rate: self.learning_rate,
             seed: self.seed,
         };
-        fn run<const D: usize>(layout: &Layout, start: &[f32], watch: &dyn Watch) -> Result<Vec<f32>> {
+        fn run<const D: usize>(
+            layout: &Layout,
+            start: &[f32],
+            watch: &dyn Watch,
+        ) -> Result<Vec<f32>> {
             let mut places = start::spread_out::<D>(start, layout.seed);
             layout.run(&mut places, watch)?;
             Ok(places.into_flattened())

@@ -1,0 +1,4 @@
+//! Maps as their callers see them.
+
+mod data;
+mod umap;
