@@ -22,4 +22,10 @@ pub enum Error {
     /// The caller wanted no more of it.
     #[error("stopped before it was done")]
     Stopped,
+    /// A row of zeros where directions are compared.
+    #[error("row {row} is zero and has no direction; leave such rows out, or take l2")]
+    Zero {
+        /// The first such row.
+        row: usize,
+    },
 }

@@ -15,7 +15,7 @@ pub fn exp2(x: f32) -> f32 {
     series = f32::mul_add(series, rest, 0.009_676_032);
     series = f32::mul_add(series, rest, 0.055_503_57);
     series = f32::mul_add(series, rest, 0.240_221_07);
-    series = f32::mul_add(series, rest, 0.693_147_2);
+    series = f32::mul_add(series, rest, std::f32::consts::LN_2);
     series = f32::mul_add(series, rest, 1.0);
     series * f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23))
 }
@@ -42,7 +42,7 @@ pub fn log2(x: f32) -> f32 {
     series = f32::mul_add(series, past, -0.360_225_2);
     series = f32::mul_add(series, past, 0.480_916_7);
     series = f32::mul_add(series, past, -0.721_352_93);
-    series = f32::mul_add(series, past, 1.442_695);
+    series = f32::mul_add(series, past, std::f32::consts::LOG2_E);
     // Exponents are small whole numbers: the conversion is exact.
     series.mul_add(past, exponent as f32)
 }

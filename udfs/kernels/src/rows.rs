@@ -16,7 +16,7 @@ impl<'a> Rows<'a> {
 
     /// Number of rows.
     pub fn len(&self) -> usize {
-        if self.width == 0 { 0 } else { self.values.len() / self.width }
+        self.values.len().checked_div(self.width).unwrap_or(0)
     }
 
     /// Whether there are none.

@@ -72,13 +72,13 @@ impl Scale {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Smoothing {
     /// What the memberships of a row's neighbours sum up to.
-    pub(super) goal: f32,
+    goal: f32,
     /// To how many neighbours a row is fully connected, between them interpolated.
-    pub(super) local_connectivity: f32,
+    local_connectivity: f32,
     /// The mean of all distances, for rows all of whose own are 0.
-    pub(super) mean: f32,
+    mean: f32,
     /// Whether a row counts as its own first neighbour when its mean distance is taken.
-    pub(super) counts_itself: bool,
+    counts_itself: bool,
 }
 
 impl Smoothing {
@@ -98,6 +98,16 @@ impl Smoothing {
             local_connectivity,
             mean: mean as f32,
             counts_itself: true,
+        }
+    }
+
+    /// As new rows are, which are connected fully to one neighbour less, and each on its own.
+    pub(super) fn of_new_rows(neighbours: Neighbours, local_connectivity: f32) -> Self {
+        Self {
+            goal: (neighbours.k as f32).log2(),
+            local_connectivity: f32::max(local_connectivity - 1.0, 0.0),
+            mean: 0.0,
+            counts_itself: false,
         }
     }
 
@@ -151,7 +161,7 @@ impl Smoothing {
                 middle = if high.is_infinite() { middle * 2.0 } else { (low + high) / 2.0 };
             }
         }
-        let mean = if rho > 0.0 {
+        let mean = if rho > 0.0 || !self.counts_itself {
             let there = row.iter().filter(|d| d.is_finite());
             let (count, sum) = there.fold((0usize, 0f32), |(n, sum), d| (n + 1, sum + d));
             sum / (count + usize::from(self.counts_itself)).max(1) as f32

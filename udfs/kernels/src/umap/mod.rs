@@ -14,6 +14,8 @@ mod membership;
 mod oracle;
 mod schedule;
 mod start;
+mod supervised;
+mod transform;
 
 pub use curve::Curve;
 
@@ -55,6 +57,8 @@ pub struct Umap {
     pub mix_ratio: f32,
     /// How strong pushes are.
     pub repulsion: f32,
+    /// How much labels count beside distances, from 0 to 1, where there are labels.
+    pub target_weight: f64,
     /// One seed, one map.
     pub seed: u64,
 }
@@ -72,6 +76,7 @@ impl Default for Umap {
             local_connectivity: 1.0,
             mix_ratio: 1.0,
             repulsion: 1.0,
+            target_weight: 0.5,
             seed: 0,
         }
     }
@@ -166,6 +171,9 @@ impl Umap {
         }
         if !(0.0..=1e3).contains(&self.repulsion) {
             return wrong("the repulsion must be between 0 and 1000");
+        }
+        if !(0.0..=1.0).contains(&self.target_weight) {
+            return wrong("the target weight must be between 0 and 1");
         }
         Ok(())
     }

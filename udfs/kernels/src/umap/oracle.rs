@@ -117,3 +117,11 @@ fn curves_are_those_of_the_reference() {
         assert!((curve.b - right[3]).abs() < 1e-4 * right[3], "{right:?} {curve:?}");
     }
 }
+
+#[test]
+fn sets_that_know_of_labels_are_those_of_the_reference() {
+    let labels: Vec<Option<u32>> =
+        fixture("labels").iter().map(|&x| if x < 0.0 { None } else { Some(x as u32) }).collect();
+    let set = super::supervised::intersect(Given::read().set(1.0), &labels, 0.5);
+    same_edges(&set, &set.weights, &fixture("supervised"), 5e-5);
+}

@@ -1,4 +1,6 @@
 //! Maps as their callers see them.
 
+#![allow(clippy::unwrap_used)]
+
 mod data;
 mod umap;

@@ -136,3 +136,66 @@ fn whoever_wants_no_more_of_it_need_not_wait() {
         assert_eq!(Umap::default().fit(&graph, &start, &watch), Err(Error::Stopped));
     }
 }
+
+#[test]
+fn new_rows_go_to_their_like() {
+    let digits = digits();
+    let (old, new) = digits.rows.split_at(1400);
+    let umap = Umap::default();
+    let map = fit(&umap, old);
+    let near = graph_into(new, old, 15, false);
+    let placed = umap.transform(&map, &near, &Unwatched).unwrap();
+    let old_places = as_rows(&map, 2);
+    let right = placed
+        .chunks(2)
+        .zip(&digits.labels[1400..])
+        .filter(|(place, label)| {
+            vote(&nearest(&old_places, place, 10, usize::MAX), &digits.labels) == **label
+        })
+        .count();
+    assert!(right as f64 / new.len() as f64 >= 0.94, "{right} of {}", new.len());
+}
+
+#[test]
+fn where_a_new_row_goes_does_not_depend_on_its_company() {
+    let data = clusters(5, 8, 80, 4);
+    let (old, new) = data.rows.split_at(300);
+    let umap = Umap { epochs: Some(90), ..Umap::default() };
+    let map = fit(&umap, old);
+    let all = umap.transform(&map, &graph_into(new, old, 15, false), &Unwatched).unwrap();
+    for (i, row) in new.iter().enumerate() {
+        let near = graph_into(std::slice::from_ref(row), old, 15, false);
+        let alone = on_threads(1 + i % 3, || umap.transform(&map, &near, &Unwatched).unwrap());
+        assert_eq!(bits(&alone), bits(&all[2 * i..][..2]));
+    }
+    // What is there already stays where it is; who knows nobody goes to the middle.
+    let again = umap.transform(&map, &graph_into(old, old, 15, false), &Unwatched).unwrap();
+    assert_eq!(bits(&again), bits(&map));
+    let lonely = Graph { k: 2, neighbours: vec![NONE; 2], distances: vec![0.0; 2], recall: 1.0 };
+    let middle = umap.transform(&map, &lonely, &Unwatched).unwrap();
+    let mean = map.chunks(2).map(|place| place[0]).sum::<f32>() / 300.0;
+    assert!((middle[0] - mean).abs() < 1e-3);
+    assert!(matches!(umap.transform(&[], &lonely, &Unwatched), Err(Error::Shape(_))));
+    let watch = Impatient { left: AtomicUsize::new(0) };
+    assert_eq!(umap.transform(&map, &lonely, &watch), Err(Error::Stopped));
+}
+
+#[test]
+fn labels_pull_their_rows_together() {
+    let mut data = clusters(3, 6, 100, 5);
+    // Labels that the rows say nothing about.
+    data.labels = (0..300).map(|i| (i / 3 % 2) as u32).collect();
+    let (graph, start) = (graph(&data.rows, 14), principal(&data.rows, 2));
+    let umap = Umap { epochs: Some(200), ..Umap::default() };
+    let plain = umap.fit(&graph, &start, &Unwatched).unwrap();
+    let known: Vec<Option<u32>> = data.labels.iter().map(|&label| Some(label)).collect();
+    let labelled = umap.fit_labelled(&graph, &start, &known, &Unwatched).unwrap();
+    let (before, after) =
+        (accuracy(&plain, 2, &data.labels, 5), accuracy(&labelled, 2, &data.labels, 5));
+    assert!(before < 0.65 && after > 0.9, "{before} {after}");
+    // Knowing nothing is as good as no labels but for the bits.
+    let unknown = umap.fit_labelled(&graph, &start, &[None; 300], &Unwatched).unwrap();
+    assert!(accuracy(&unknown, 2, &data.labels, 5) < 0.65);
+    let few = umap.fit_labelled(&graph, &start, &known[1..], &Unwatched);
+    assert!(matches!(few, Err(Error::Shape(_))));
+}
