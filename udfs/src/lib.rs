@@ -1,25 +1,34 @@
 //! Portolan's SQL functions. They depend on Arrow and on DataFusion's expression crates, on no
 //! table format and no planner, so that any DataFusion program can register them.
 
+pub mod aggregate;
 mod files;
 mod fingerprint;
 mod reference;
+mod rows;
 pub mod scalar;
 mod settings;
+mod statement;
+pub mod window;
 mod work;
 
 use std::sync::Arc;
 
-use datafusion_expr::ScalarUDF;
+use datafusion_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 use portolan_models::Models;
 
 pub use files::{Files, LocalFiles};
 pub use fingerprint::Fingerprint;
 pub use reference::markdown;
 pub use settings::{Settings, parse_bytes};
-pub use work::{RowFailure, Usage, Work};
+pub use statement::Statement;
+pub use work::{LeftOut, Memory, RowFailure, Stage, Usage, Work};
 
+use aggregate::{
+    KNN_ACCURACY, Measure, NEIGHBORHOOD_PRESERVATION, RANDOM_TRIPLET, SILHOUETTE, TRUSTWORTHINESS,
+};
 use scalar::{ChunkText, CountTokens, EmbedImage, EmbedText};
+use window::{MAP_XY, MapXy, NOMAD_XY, Neighbors, PCA_XY, UMAP_XY};
 
 /// Every function of one row, by its name in SQL. Casts to vectors are planned, not called, and so
 /// are not among them.
@@ -30,6 +39,22 @@ pub fn scalar_functions(models: &Arc<Models>, files: &Arc<dyn Files>) -> Vec<Arc
         Arc::new(ScalarUDF::new_from_impl(EmbedImage::new(models.clone(), files.clone()))),
         Arc::new(ScalarUDF::new_from_impl(EmbedText::new(models.clone()))),
     ]
+}
+
+/// Every function of a whole partition.
+pub fn window_functions() -> Vec<Arc<WindowUDF>> {
+    let maps = [&MAP_XY, &NOMAD_XY, &PCA_XY, &UMAP_XY];
+    let maps = maps.map(|kind| WindowUDF::new_from_impl(MapXy::new(kind)));
+    let neighbors = WindowUDF::new_from_impl(Neighbors::new());
+    maps.into_iter().chain([neighbors]).map(Arc::new).collect()
+}
+
+/// Every aggregate.
+pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
+    let kinds =
+        [&KNN_ACCURACY, &NEIGHBORHOOD_PRESERVATION, &RANDOM_TRIPLET, &SILHOUETTE, &TRUSTWORTHINESS];
+    let measures = kinds.map(|kind| Arc::new(AggregateUDF::new_from_impl(Measure::new(kind))));
+    measures.into()
 }
 
 /// Whether a function runs a model, and so costs more than everything around it.

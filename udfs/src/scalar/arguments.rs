@@ -58,7 +58,7 @@ fn is_text_dictionary(given: &DataType) -> bool {
 }
 
 /// A type as SQL writes it, where it is a common one.
-fn type_name(given: &DataType) -> String {
+pub fn type_name(given: &DataType) -> String {
     match given {
         DataType::Boolean => "BOOLEAN".to_string(),
         DataType::Int32 => "INT".to_string(),
@@ -125,6 +125,19 @@ impl<'a> Arguments<'a> {
                     Ok(Some(number))
                 }
                 _ => plan_err!("{}: {parameter} is a whole number, not {other}", self.function),
+            },
+        }
+    }
+
+    /// A number; `None` where it is not given or NULL.
+    pub fn number(&self, parameter: &str) -> Result<Option<f64>> {
+        match self.constant(parameter)? {
+            None => Ok(None),
+            Some(other) => match other.cast_to(&DataType::Float64) {
+                Ok(ScalarValue::Float64(Some(number))) if other.data_type().is_numeric() => {
+                    Ok(Some(number))
+                }
+                _ => plan_err!("{}: {parameter} is a number, not {other}", self.function),
             },
         }
     }

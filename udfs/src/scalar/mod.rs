@@ -1,12 +1,12 @@
 //! Functions of one row.
 
-mod arguments;
+pub(crate) mod arguments;
 mod chunk_text;
 mod count_tokens;
 mod embed_image;
 mod embed_text;
 mod vector_from_text;
-mod vectors;
+pub(crate) mod vectors;
 
 pub use chunk_text::ChunkText;
 pub use count_tokens::CountTokens;
