@@ -14,10 +14,12 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use portolan_models::{Models, Preferences};
-use portolan_udfs::Work;
+use portolan_udfs::{Statement as Within, Work};
 
 use crate::catalog::{Catalog, Pin};
 use crate::error::{Error, Result};
+use crate::functions;
+use crate::memory::Pool;
 use crate::progress::Progress;
 use crate::result::ResultSet;
 use crate::session::{self, Secrets, Stores};
@@ -253,6 +255,12 @@ impl Database {
     ) -> Result<SendableRecordBatchStream> {
         let (mut state, plan) = frame.into_parts();
         state.config_mut().options_mut().extensions.insert(work.clone());
+        work.count_memory(Arc::new(Pool::of(&state)));
+        let settings = state.config().options().extensions.get::<session::Settings>().cloned();
+        let statement = Within::new(&settings.unwrap_or_default(), work);
+        let within = functions::within(&plan, &statement)?;
+        let is_long = within.is_some();
+        let plan = within.unwrap_or(plan);
         // Functions get the options from here, which are those of when the state was made.
         let options = state.config().options().clone();
         state.execution_props_mut().config_options = Some(options);
@@ -261,7 +269,8 @@ impl Database {
         // From here on: constants are embedded while planning.
         let watched = Watched::new(self, work);
         let plan = session::yielding(frame.create_physical_plan().await?)?;
-        Ok(watched.over(execute_stream(plan, task)?))
+        let rows = execute_stream(plan, task)?;
+        Ok(if is_long { watched.aside(rows) } else { watched.over(rows) })
     }
 
     /// Takes a table of the session away, and what is remembered of its files.

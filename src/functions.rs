@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use datafusion::common::tree_node::{
+    Transformed, TransformedResult, TreeNode, TreeNodeRecursion,
+};
 use datafusion::execution::SessionState;
 use datafusion::execution::registry::FunctionRegistry;
-use datafusion::logical_expr::ScalarUDF;
+use datafusion::logical_expr::{Expr, LogicalPlan, ScalarUDF, WindowFunctionDefinition};
 use datafusion::prelude::SessionContext;
 use portolan_models::{Environment, Models};
 use portolan_udfs::vector::VectorOperators;
-use portolan_udfs::{Files, LocalFiles};
+use portolan_udfs::{Files, LocalFiles, Statement};
 
 use crate::error::Result;
 use crate::session::Settings;
@@ -51,13 +54,67 @@ pub(crate) fn register_with(
         // Only a session that cannot plan expressions refuses; it has no use for operators.
         debug_assert!(false, "{error}");
     }
-    for function in portolan_udfs::aggregate_functions() {
-        context.register_udaf(function.as_ref().clone());
-    }
     for function in portolan_udfs::scalar_functions(models, files) {
         let config = context.copied_config();
         let configured = function.inner().with_updated_config(config.options());
         context.register_udf(configured.unwrap_or_else(|| function.as_ref().clone()));
+    }
+    for function in portolan_udfs::window_functions() {
+        context.register_udwf(function.as_ref().clone());
+    }
+    for function in portolan_udfs::aggregate_functions() {
+        context.register_udaf(function.as_ref().clone());
+    }
+}
+
+/// A plan whose functions of many rows know the statement that they run in; `None` where there are
+/// none. The engine shows them neither settings nor what watches over them.
+pub(crate) fn within(plan: &LogicalPlan, statement: &Statement) -> Result<Option<LogicalPlan>> {
+    let mut any = false;
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            any |= expr.exists(|expr| Ok(in_statement(expr, statement).is_some()))?;
+            Ok(if any { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        })
+    })?;
+    if !any {
+        return Ok(None);
+    }
+    let plan = plan.clone().transform_up_with_subqueries(|node| {
+        node.map_expressions(|expr| {
+            expr.transform_up(|expr| {
+                let ours = in_statement(&expr, statement);
+                Ok(ours.map_or_else(|| Transformed::no(expr), Transformed::yes))
+            })
+        })
+    });
+    Ok(Some(plan.data()?))
+}
+
+/// A call in its statement, if it is one of our functions of many rows.
+fn in_statement(expr: &Expr, statement: &Statement) -> Option<Expr> {
+    match expr {
+        Expr::AggregateFunction(call) => {
+            let mut call = call.clone();
+            call.func = Arc::new(statement.aggregate_function(&call.func)?);
+            Some(Expr::AggregateFunction(call))
+        }
+        Expr::WindowFunction(call) => {
+            let ours = match &call.fun {
+                WindowFunctionDefinition::AggregateUDF(function) => {
+                    let ours = statement.aggregate_function(function)?;
+                    WindowFunctionDefinition::AggregateUDF(Arc::new(ours))
+                }
+                WindowFunctionDefinition::WindowUDF(function) => {
+                    let ours = statement.window_function(function)?;
+                    WindowFunctionDefinition::WindowUDF(Arc::new(ours))
+                }
+            };
+            let mut call = call.clone();
+            call.fun = ours;
+            Some(Expr::WindowFunction(call))
+        }
+        _ => None,
     }
 }
 

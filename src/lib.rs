@@ -23,6 +23,7 @@ mod database;
 mod error;
 mod files;
 mod functions;
+mod memory;
 mod progress;
 pub mod repl;
 mod result;

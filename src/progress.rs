@@ -91,6 +91,16 @@ impl Progress {
                 tokens,
             });
         }
+        if let Some(stage) = work.as_ref().and_then(|(work, _)| work.stage()) {
+            return Some(ProgressSnapshot {
+                stage: stage.name.to_string(),
+                unit: "steps",
+                done: stage.done,
+                total: Some(stage.steps),
+                elapsed: stage.started.elapsed(),
+                tokens,
+            });
+        }
         let (_, started) = work.filter(|_| usage.inputs + usage.cached > 0)?;
         Some(ProgressSnapshot {
             stage: "embedding".to_string(),

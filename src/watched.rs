@@ -11,6 +11,7 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::error::Result;
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream};
+use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use futures::{Stream, StreamExt};
 use parking_lot::Mutex;
 use portolan_udfs::{RowFailure, Work};
@@ -67,6 +68,23 @@ impl Watched {
     pub fn over(self, rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
         Box::pin(WatchedRows { rows, _watched: self })
     }
+
+    /// The rows, made by a task of their own: whoever waits for them can stop waiting, and so end the
+    /// work, while a function of many rows keeps that task to itself.
+    pub fn aside(self, mut rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
+        let mut builder = RecordBatchReceiverStream::builder(rows.schema(), 1);
+        let sender = builder.tx();
+        builder.spawn(async move {
+            while let Some(batch) = rows.next().await {
+                // Sending fails when nobody waits any more.
+                if sender.send(batch).await.is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        self.over(builder.build())
+    }
 }
 
 impl Drop for Watched {
@@ -75,6 +93,9 @@ impl Drop for Watched {
         self.db.progress().unwatch(&self.work);
         if let Some(error) = self.db.models().take_cache_error() {
             self.db.notice(format!("vectors are not cached: {error}"));
+        }
+        for notice in self.work.take_notices() {
+            self.db.notice(notice);
         }
         let failed = self.work.usage().failed;
         if failed > 0 {

@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::ast::{
 use crate::error::{Error, Result};
 use crate::statements::named_arguments::Signature;
 
-/// Functions of one row whose arguments can be named.
+/// Functions whose arguments can be named.
 static FUNCTIONS: &[Signature] = &[
     Signature {
         function: "chunk_text",
@@ -24,6 +24,60 @@ static FUNCTIONS: &[Signature] = &[
         function: "embed_text",
         required: &["text"],
         optional: &["task", "dims", "model", "long_text"],
+    },
+    Signature {
+        function: "knn_accuracy",
+        required: &["v", "label"],
+        optional: &["k", "seed"],
+    },
+    Signature {
+        function: "map_xy",
+        required: &["v"],
+        optional: &["n_neighbors", "n_epochs", "metric", "seed"],
+    },
+    Signature {
+        function: "neighborhood_preservation",
+        required: &["v", "xy"],
+        optional: &["k", "metric", "seed"],
+    },
+    Signature {
+        function: "neighbors",
+        required: &["v", "id"],
+        optional: &["k", "metric", "seed"],
+    },
+    Signature {
+        function: "nomad_xy",
+        required: &["v"],
+        optional: &[
+            "n_neighbors",
+            "n_epochs",
+            "spread",
+            "local_neighborhood_size",
+            "rho",
+            "seed",
+            "metric",
+        ],
+    },
+    Signature { function: "pca_xy", required: &["v"], optional: &[] },
+    Signature {
+        function: "random_triplet",
+        required: &["v", "xy"],
+        optional: &["metric", "seed"],
+    },
+    Signature {
+        function: "silhouette",
+        required: &["v", "label"],
+        optional: &["metric", "seed"],
+    },
+    Signature {
+        function: "trustworthiness",
+        required: &["v", "xy"],
+        optional: &["k", "metric", "seed"],
+    },
+    Signature {
+        function: "umap_xy",
+        required: &["v"],
+        optional: &["n_neighbors", "min_dist", "n_epochs", "metric", "seed", "label"],
     },
 ];
 
@@ -119,6 +173,14 @@ mod tests {
             ),
             ("SELECT embed_text(t, 'clustering')", "SELECT embed_text(t, 'clustering')"),
             ("SELECT other(a => 1)", "SELECT other(a => 1)"),
+            (
+                "SELECT umap_xy(v, seed => 7, n_neighbors => 5) OVER (PARTITION BY lang) FROM u",
+                "SELECT umap_xy(v, 5, NULL, NULL, NULL, 7) OVER (PARTITION BY lang) FROM u",
+            ),
+            (
+                "SELECT trustworthiness(v, xy, metric => 'l2') FROM u GROUP BY lang",
+                "SELECT trustworthiness(v, xy, NULL, 'l2') FROM u GROUP BY lang",
+            ),
         ] {
             assert_eq!(rewritten(text).unwrap(), expected);
         }

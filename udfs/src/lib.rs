@@ -1,27 +1,36 @@
 //! Portolan's SQL functions. They depend on Arrow and on DataFusion's expression crates, on no
 //! table format and no planner, so that any DataFusion program can register them.
 
+pub mod aggregate;
 mod files;
 mod fingerprint;
 mod reference;
+mod rows;
 pub mod scalar;
 mod settings;
+mod statement;
 pub mod vector;
+pub mod window;
 mod work;
 
 use std::sync::Arc;
 
-use datafusion_expr::{AggregateUDF, ScalarUDF};
+use datafusion_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 use portolan_models::Models;
 
 pub use files::{Files, LocalFiles};
 pub use fingerprint::Fingerprint;
 pub use reference::markdown;
 pub use settings::{Settings, parse_bytes};
-pub use work::{RowFailure, Usage, Work};
+pub use statement::Statement;
+pub use work::{LeftOut, Memory, RowFailure, Stage, Usage, Work};
 
+use aggregate::{
+    KNN_ACCURACY, Measure, NEIGHBORHOOD_PRESERVATION, RANDOM_TRIPLET, SILHOUETTE, TRUSTWORTHINESS,
+};
 use scalar::{ChunkText, CountTokens, EmbedImage, EmbedText};
 use vector::{Between, Change, Medoid, Norm, VectorArithmetic, VectorScale, VectorSum};
+use window::{MAP_XY, MapXy, NOMAD_XY, Neighbors, PCA_XY, UMAP_XY};
 
 /// Every function of one row, by its name in SQL. Casts to vectors are planned, not called, and so
 /// are not among them.
@@ -44,17 +53,29 @@ pub fn scalar_functions(models: &Arc<Models>, files: &Arc<dyn Files>) -> Vec<Arc
 
 /// Every aggregate, by its name in SQL.
 pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
-    vec![
-        Arc::new(AggregateUDF::new_from_impl(Medoid::default())),
-        Arc::new(AggregateUDF::new_from_impl(VectorSum::centroid())),
-        Arc::new(AggregateUDF::new_from_impl(VectorSum::sum())),
-    ]
+    let kinds =
+        [&KNN_ACCURACY, &NEIGHBORHOOD_PRESERVATION, &RANDOM_TRIPLET, &SILHOUETTE, &TRUSTWORTHINESS];
+    let measures = kinds.map(|kind| AggregateUDF::new_from_impl(Measure::new(kind)));
+    let vectors = [
+        AggregateUDF::new_from_impl(Medoid::default()),
+        AggregateUDF::new_from_impl(VectorSum::centroid()),
+        AggregateUDF::new_from_impl(VectorSum::sum()),
+    ];
+    measures.into_iter().chain(vectors).map(Arc::new).collect()
 }
 
 /// What takes the place of a function of the engine, if something does: the same meaning, and our
 /// speed for our vectors.
 pub fn instead_of(given: &Arc<ScalarUDF>) -> Option<ScalarUDF> {
     Between::instead_of(given).map(ScalarUDF::new_from_impl)
+}
+
+/// Every function of a whole partition.
+pub fn window_functions() -> Vec<Arc<WindowUDF>> {
+    let maps = [&MAP_XY, &NOMAD_XY, &PCA_XY, &UMAP_XY];
+    let maps = maps.map(|kind| WindowUDF::new_from_impl(MapXy::new(kind)));
+    let neighbors = WindowUDF::new_from_impl(Neighbors::new());
+    maps.into_iter().chain([neighbors]).map(Arc::new).collect()
 }
 
 /// Whether a function runs a model, and so costs more than everything around it.

@@ -4,21 +4,17 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use datafusion_expr::ScalarUDF;
+use datafusion_expr::Documentation;
 use portolan_models::{Environment, Models};
 
-use crate::{Files, LocalFiles, scalar_functions};
+use crate::{Files, LocalFiles, aggregate_functions, scalar_functions, window_functions};
 
 /// `docs/functions.md`.
 pub fn markdown() -> String {
-    let files: Arc<dyn Files> = Arc::new(LocalFiles);
-    let models = Models::new(Environment::read(|_| None), None);
-    let mut sections: BTreeMap<&str, Vec<Arc<ScalarUDF>>> = BTreeMap::new();
-    for function in scalar_functions(&models, &files) {
-        if let Some(documentation) = function.documentation() {
-            let section = documentation.doc_section.label;
-            sections.entry(section).or_default().push(function.clone());
-        }
+    let mut sections: BTreeMap<String, Vec<Documentation>> = BTreeMap::new();
+    for documentation in all().into_iter().filter_map(|(_, documentation)| documentation) {
+        let section = documentation.doc_section.label.to_string();
+        sections.entry(section).or_default().push(documentation);
     }
     let mut page = String::from(
         "# Functions\n\n\
@@ -29,8 +25,7 @@ pub fn markdown() -> String {
     );
     for (section, functions) in sections {
         let _ = write!(page, "\n## {section}\n");
-        for function in functions {
-            let Some(documentation) = function.documentation() else { continue };
+        for documentation in functions {
             let _ = write!(
                 page,
                 "\n### `{}`\n\n{}\n",
@@ -48,6 +43,19 @@ pub fn markdown() -> String {
         }
     }
     page
+}
+
+/// Every function's name, and what it says of itself.
+fn all() -> Vec<(String, Option<Documentation>)> {
+    let files: Arc<dyn Files> = Arc::new(LocalFiles);
+    let models = Models::new(Environment::read(|_| None), None);
+    let scalar = scalar_functions(&models, &files);
+    let (window, aggregate) = (window_functions(), aggregate_functions());
+    let scalar = scalar.iter().map(|function| (function.name(), function.documentation()));
+    let window = window.iter().map(|function| (function.name(), function.documentation()));
+    let aggregate = aggregate.iter().map(|function| (function.name(), function.documentation()));
+    let all = scalar.chain(window).chain(aggregate);
+    all.map(|(name, documentation)| (name.to_string(), documentation.cloned())).collect()
 }
 
 #[cfg(test)]
@@ -70,12 +78,9 @@ mod tests {
 
     #[test]
     fn every_function_says_what_it_is() {
-        let files: Arc<dyn Files> = Arc::new(LocalFiles);
-        let models = Models::new(Environment::read(|_| None), None);
-        for function in scalar_functions(&models, &files) {
-            let documentation = function.documentation();
-            let documentation = documentation.unwrap_or_else(|| panic!("{}", function.name()));
-            assert!(documentation.sql_example.is_some(), "{}", function.name());
+        for (name, documentation) in all() {
+            let documentation = documentation.unwrap_or_else(|| panic!("{name}"));
+            assert!(documentation.sql_example.is_some(), "{name}");
         }
     }
 }

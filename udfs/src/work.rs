@@ -2,6 +2,7 @@
 //! that failed. It travels to the functions as an extension of the session's options.
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -31,6 +32,10 @@ struct Shared {
     tokens: AtomicU64,
     timing: Mutex<Timing>,
     failures: Mutex<Failures>,
+    stage: Mutex<Option<(&'static str, u64, Instant)>>,
+    steps: AtomicU64,
+    left_out: Mutex<BTreeMap<&'static str, LeftOut>>,
+    memory: OnceLock<Arc<dyn Memory>>,
 }
 
 #[derive(Default)]
@@ -55,6 +60,58 @@ pub struct RowFailure {
     pub input: String,
     /// Why it failed.
     pub reason: String,
+}
+
+/// Rows that a function of many rows could not use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LeftOut {
+    /// Without a vector.
+    pub missing: u64,
+    /// With NaN or infinity.
+    pub not_finite: u64,
+    /// With zeros only, where directions are compared.
+    pub zero: u64,
+}
+
+impl LeftOut {
+    /// Of all kinds.
+    pub fn count(&self) -> u64 {
+        self.missing + self.not_finite + self.zero
+    }
+}
+
+/// `umap_xy left out 3 rows: 2 without a vector, 1 of zeros`
+fn sentence(function: &str, left_out: &LeftOut) -> String {
+    let LeftOut { missing, not_finite, zero } = *left_out;
+    let kinds = [
+        (missing, "without a vector or another argument that it needs"),
+        (not_finite, "with NaN or infinity"),
+        (zero, "with zeros only, which have no direction"),
+    ];
+    let kinds: Vec<String> =
+        kinds.iter().filter(|(n, _)| *n > 0).map(|(n, kind)| format!("{n} {kind}")).collect();
+    let count = left_out.count();
+    let rows = if count == 1 { "row" } else { "rows" };
+    format!("{function} left out {count} {rows}: {}", kinds.join(", "))
+}
+
+/// Where memory that is counted comes from.
+pub trait Memory: Send + Sync {
+    /// So many bytes for someone, until what is returned is dropped; an error if there are not as many.
+    fn reserve(&self, whom: &str, bytes: usize) -> Result<Box<dyn Any + Send>>;
+}
+
+/// How far a stage of long work is.
+#[derive(Debug, Clone, Copy)]
+pub struct Stage {
+    /// What is being done.
+    pub name: &'static str,
+    /// In how many steps.
+    pub steps: u64,
+    /// How many of them are done.
+    pub done: u64,
+    /// When it began.
+    pub started: Instant,
 }
 
 /// What models have done so far.
@@ -99,6 +156,47 @@ impl Work {
     /// The rows that failed since the last call.
     pub fn take_failures(&self) -> Vec<RowFailure> {
         std::mem::take(&mut self.shared.failures.lock().rows)
+    }
+
+    /// The stage that long work is in, if any has begun.
+    pub fn stage(&self) -> Option<Stage> {
+        let (name, steps, started) = (*self.shared.stage.lock())?;
+        let done = self.shared.steps.load(Ordering::Relaxed).min(steps);
+        Some(Stage { name, steps, done, started })
+    }
+
+    /// One sentence for each function that left rows out since the last call.
+    pub fn take_notices(&self) -> Vec<String> {
+        let left_out = std::mem::take(&mut *self.shared.left_out.lock());
+        left_out.iter().map(|(function, left_out)| sentence(function, left_out)).collect()
+    }
+
+    /// From now on memory is asked for there.
+    pub fn count_memory(&self, memory: Arc<dyn Memory>) {
+        // It is said once, when the statement begins.
+        let _ = self.shared.memory.set(memory);
+    }
+
+    /// Memory for someone; there is enough where nobody counts.
+    pub(crate) fn reserve(&self, whom: &str, bytes: usize) -> Result<Option<Box<dyn Any + Send>>> {
+        self.shared.memory.get().map(|memory| memory.reserve(whom, bytes)).transpose()
+    }
+
+    /// Remembers that a function left rows out.
+    pub(crate) fn left_out(&self, function: &'static str, rows: LeftOut) {
+        if rows.count() == 0 {
+            return;
+        }
+        let mut all = self.shared.left_out.lock();
+        let sum = all.entry(function).or_default();
+        sum.missing += rows.missing;
+        sum.not_finite += rows.not_finite;
+        sum.zero += rows.zero;
+    }
+
+    /// No long work goes on any more.
+    pub(crate) fn end_stage(&self) {
+        *self.shared.stage.lock() = None;
     }
 
     /// Remembers a row that failed.
@@ -152,6 +250,22 @@ impl Watch for Work {
     }
 }
 
+impl portolan_kernels::watch::Watch for Work {
+    fn stage(&self, name: &'static str, steps: usize) {
+        let mut stage = self.shared.stage.lock();
+        self.shared.steps.store(0, Ordering::Relaxed);
+        *stage = Some((name, steps as u64, Instant::now()));
+    }
+
+    fn done(&self, steps: usize) {
+        self.shared.steps.fetch_max(steps as u64, Ordering::Relaxed);
+    }
+
+    fn stopped(&self) -> bool {
+        self.shared.stopped.load(Ordering::Relaxed)
+    }
+}
+
 impl fmt::Debug for Work {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Work").field("usage", &self.usage()).finish()
@@ -195,9 +309,9 @@ mod tests {
         let other = work.clone();
         work.ran(3, 40);
         other.cached(2);
-        assert!(!other.stopped());
+        assert!(!Watch::stopped(&other));
         work.stop();
-        assert!(other.stopped());
+        assert!(Watch::stopped(&other));
         let usage = other.usage();
         assert_eq!((usage.inputs, usage.tokens, usage.cached), (3, 40, 2));
     }
@@ -209,6 +323,22 @@ mod tests {
         assert_eq!(work.place(Place::Remote, 8192), Place::Remote);
         assert_eq!(work.clone().place(Place::Local, 3), Place::Remote);
         assert_eq!(work.place(Place::Local, 1), Place::Remote);
+    }
+
+    #[test]
+    fn rows_that_are_left_out_are_told_once() {
+        let work = Work::default();
+        work.left_out("f", LeftOut::default());
+        assert!(work.take_notices().is_empty());
+        work.left_out("f", LeftOut { missing: 1, not_finite: 0, zero: 0 });
+        work.left_out("f", LeftOut { missing: 1, not_finite: 1, zero: 0 });
+        assert_eq!(
+            work.take_notices(),
+            [
+                "f left out 3 rows: 2 without a vector or another argument that it needs, 1 with NaN or infinity"
+            ]
+        );
+        assert!(work.take_notices().is_empty());
     }
 
     #[test]

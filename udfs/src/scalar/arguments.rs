@@ -130,6 +130,19 @@ impl<'a> Arguments<'a> {
         }
     }
 
+    /// A number; `None` where it is not given or NULL.
+    pub fn number(&self, parameter: &str) -> Result<Option<f64>> {
+        match self.constant(parameter)? {
+            None => Ok(None),
+            Some(other) => match other.cast_to(&DataType::Float64) {
+                Ok(ScalarValue::Float64(Some(number))) if other.data_type().is_numeric() => {
+                    Ok(Some(number))
+                }
+                _ => plan_err!("{}: {parameter} is a number, not {other}", self.function),
+            },
+        }
+    }
+
     fn constant(&self, parameter: &str) -> Result<Option<&'a ScalarValue>> {
         let place = self.parameters.iter().position(|name| *name == parameter);
         match place.and_then(|place| self.constants.get(place)) {
