@@ -359,3 +359,38 @@ fn it_stops_when_nobody_waits() {
         }
     }
 }
+
+/// Remembers the stages and how far each came.
+#[derive(Default)]
+struct Stages(std::sync::Mutex<Vec<(&'static str, usize, usize)>>);
+
+impl Watch for Stages {
+    fn stage(&self, name: &'static str, steps: usize) {
+        self.0.lock().unwrap().push((name, steps, 0));
+    }
+    fn done(&self, steps: usize) {
+        let mut stages = self.0.lock().unwrap();
+        let latest = stages.last_mut().unwrap();
+        latest.2 = latest.2.max(steps);
+    }
+    fn stopped(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn every_stage_is_finished() {
+    let values = clusters(12, 3000, 10, 9);
+    let rows = Rows::new(&values, 10).unwrap();
+    for method in [Method::Exact, Method::Cells] {
+        let stages = Stages::default();
+        let index = Index::build(rows, &options(Metric::Cosine, 5, method), &stages).unwrap();
+        index.graph(&stages).unwrap();
+        index.query(rows, &stages).unwrap();
+        let stages = stages.0.into_inner().unwrap();
+        assert!(stages.iter().any(|stage| stage.0 == "comparing" && stage.1 > 10));
+        for (name, steps, done) in stages {
+            assert_eq!(steps, done, "{name}");
+        }
+    }
+}
