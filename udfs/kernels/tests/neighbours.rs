@@ -160,6 +160,36 @@ fn small_distances_are_told_apart() {
     );
 }
 
+#[test]
+fn rows_that_nearly_repeat_find_their_nearest() {
+    // Unit vectors so near each other that products of them are all 1 but for the last digits.
+    let (count, width, k) = (1500, 32, 10);
+    let one = clusters(13, 2, width, 1);
+    let mut values = Vec::new();
+    for row in 0..count {
+        let middle = if row % 3 == 0 { &one[..width] } else { &one[width..] };
+        for (i, x) in (0u64..).zip(middle) {
+            values.push(x + 3e-4 * random::signed(14, row as u64, i));
+        }
+    }
+    let rows = Rows::new(&values, width).unwrap();
+    for method in [Method::Exact, Method::Cells] {
+        let got = graph(rows, &options(Metric::Cosine, k, method), &Unwatched).unwrap();
+        let (mut found, mut all) = (0, 0);
+        for i in (0..count).step_by(13) {
+            let far = |j: &usize| distance(Metric::Cosine, rows.row(i), rows.row(*j));
+            let mut right: Vec<usize> = (0..count).filter(|&j| j != i).collect();
+            right.sort_by(|a, b| far(a).total_cmp(&far(b)));
+            let near = &got.neighbours[i * k..(i + 1) * k];
+            found += right[..k].iter().filter(|&&j| near.contains(&(j as u32))).count();
+            all += k;
+        }
+        let recall = found as f32 / all as f32;
+        let least = if method == Method::Exact { 0.99 } else { 0.93 };
+        assert!(recall > least && (recall - got.recall).abs() < 0.03, "{recall} {}", got.recall);
+    }
+}
+
 fn permuted(values: &[f32], width: usize, to: &[usize]) -> Vec<f32> {
     to.iter().flat_map(|&i| values[i * width..(i + 1) * width].to_vec()).collect()
 }
