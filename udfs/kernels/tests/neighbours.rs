@@ -174,19 +174,25 @@ fn rows_that_nearly_repeat_find_their_nearest() {
     }
     let rows = Rows::new(&values, width).unwrap();
     for method in [Method::Exact, Method::Cells] {
-        let got = graph(rows, &options(Metric::Cosine, k, method), &Unwatched).unwrap();
-        let (mut found, mut all) = (0, 0);
+        let index = Index::build(rows, &options(Metric::Cosine, k, method), &Unwatched).unwrap();
+        let got = index.graph(&Unwatched).unwrap();
+        let later = index.query(rows, &Unwatched).unwrap();
+        let (mut found, mut found_later, mut all) = (0, 0, 0);
         for i in (0..count).step_by(13) {
             let far = |j: &usize| distance(Metric::Cosine, rows.row(i), rows.row(*j));
             let mut right: Vec<usize> = (0..count).filter(|&j| j != i).collect();
             right.sort_by(|a, b| far(a).total_cmp(&far(b)));
             let near = &got.neighbours[i * k..(i + 1) * k];
             found += right[..k].iter().filter(|&&j| near.contains(&(j as u32))).count();
+            let near = &later.neighbours[i * k..(i + 1) * k];
+            found_later += usize::from(near[0] as usize == i);
+            found_later += right[..k - 1].iter().filter(|&&j| near.contains(&(j as u32))).count();
             all += k;
         }
         let recall = found as f32 / all as f32;
         let least = if method == Method::Exact { 0.99 } else { 0.93 };
         assert!(recall > least && (recall - got.recall).abs() < 0.03, "{recall} {}", got.recall);
+        assert!(found_later as f32 / all as f32 > least, "{found_later} of {all}");
     }
 }
 

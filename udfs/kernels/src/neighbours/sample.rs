@@ -37,18 +37,13 @@ impl Sample {
         let finished = Steps::new("sample", size, watch);
         let keep = keep_for(k, count.saturating_sub(1));
         let form = space.prepared.form();
-        let mut found = nearest(space, &ranks, keep, form, None, &finished)?;
-        let unsure: Vec<usize> = (0..size)
-            .filter(|i| {
-                let (apart, ranks): (Vec<f32>, Vec<u32>) =
-                    found[i * keep..][..keep].iter().copied().unzip();
-                blurred(space, k, &apart, ranks[keep - 1])
-            })
-            .collect();
-        let again: Vec<u32> = unsure.iter().map(|&i| ranks[i]).collect();
-        let part = Steps::within(watch);
-        let again = nearest(space, &again, keep, Form::Squares, None, &part)?;
-        for (i, again) in unsure.into_iter().zip(again.chunks_exact(keep)) {
+        let row = |i: usize| (ranks[i], space.row(ranks[i]));
+        let mut found = nearest(space, size, row, keep, form, None, &finished)?;
+        let blurred = |i: &usize| blurred(space, k, &found[i * keep..][..keep]);
+        let unsure: Vec<usize> = (0..size).filter(blurred).collect();
+        let (row, part) = (|i: usize| row(unsure[i]), Steps::within(watch));
+        let again = nearest(space, unsure.len(), row, keep, Form::Squares, None, &part)?;
+        for (&i, again) in unsure.iter().zip(again.chunks_exact(keep)) {
             found[i * keep..][..keep].copy_from_slice(again);
         }
         let first =
