@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use datafusion::common::tree_node::{
-    Transformed, TransformedResult, TreeNode, TreeNodeRecursion,
-};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::execution::SessionState;
 use datafusion::execution::registry::FunctionRegistry;
 use datafusion::logical_expr::{Expr, LogicalPlan, ScalarUDF, WindowFunctionDefinition};
 use datafusion::prelude::SessionContext;
 use portolan_models::{Environment, Models};
+use portolan_udfs::vector::VectorOperators;
 use portolan_udfs::{Files, LocalFiles, Statement};
 
 use crate::error::Result;
@@ -44,6 +43,15 @@ pub(crate) fn register_with(
         options.extensions.insert(Settings::default());
     }
     drop(state);
+    let theirs = context.state();
+    for function in theirs.scalar_functions().values().filter_map(portolan_udfs::instead_of) {
+        context.register_udf(function);
+    }
+    let operators = Arc::new(VectorOperators);
+    if let Err(error) = context.state_ref().write().register_expr_planner(operators) {
+        // Only a session that cannot plan expressions refuses; it has no use for operators.
+        debug_assert!(false, "{error}");
+    }
     for function in portolan_udfs::scalar_functions(models, files) {
         let config = context.copied_config();
         let configured = function.inner().with_updated_config(config.options());

@@ -18,6 +18,7 @@ mod merge;
 mod models;
 pub mod named_arguments;
 mod names;
+mod nulls_last;
 mod parse;
 mod schemas;
 mod secret;
@@ -76,7 +77,8 @@ pub(crate) fn parse(db: &Database, text: &str) -> Result<Vec<Statement>> {
                 .map_err(|error| locate::in_text(error, piece.text, start))?;
             let rewritten = match &mut kind {
                 Kind::Sql(parsed) => files::functions::rewrite(parsed)
-                    .and_then(|()| function_arguments::rewrite(parsed)),
+                    .and_then(|()| function_arguments::rewrite(parsed))
+                    .and_then(|()| nulls_last::rewrite(parsed)),
                 Kind::Own(Own::AddGenerated { expression, .. }) => {
                     function_arguments::rewrite_expression(expression)
                 }

@@ -9,6 +9,7 @@ mod rows;
 pub mod scalar;
 mod settings;
 mod statement;
+pub mod vector;
 pub mod window;
 mod work;
 
@@ -28,17 +29,39 @@ use aggregate::{
     KNN_ACCURACY, Measure, NEIGHBORHOOD_PRESERVATION, RANDOM_TRIPLET, SILHOUETTE, TRUSTWORTHINESS,
 };
 use scalar::{ChunkText, CountTokens, EmbedImage, EmbedText};
+use vector::{Between, Change, Medoid, Norm, VectorArithmetic, VectorScale, VectorSum};
 use window::{MAP_XY, MapXy, NOMAD_XY, Neighbors, PCA_XY, UMAP_XY};
 
 /// Every function of one row, by its name in SQL. Casts to vectors are planned, not called, and so
 /// are not among them.
 pub fn scalar_functions(models: &Arc<Models>, files: &Arc<dyn Files>) -> Vec<Arc<ScalarUDF>> {
-    vec![
-        Arc::new(ScalarUDF::new_from_impl(ChunkText::new(models.clone()))),
-        Arc::new(ScalarUDF::new_from_impl(CountTokens::new(models.clone()))),
-        Arc::new(ScalarUDF::new_from_impl(EmbedImage::new(models.clone(), files.clone()))),
-        Arc::new(ScalarUDF::new_from_impl(EmbedText::new(models.clone()))),
-    ]
+    let mut functions = vec![
+        ScalarUDF::new_from_impl(ChunkText::new(models.clone())),
+        ScalarUDF::new_from_impl(CountTokens::new(models.clone())),
+        ScalarUDF::new_from_impl(EmbedImage::new(models.clone(), files.clone())),
+        ScalarUDF::new_from_impl(EmbedText::new(models.clone())),
+        ScalarUDF::new_from_impl(Norm::default()),
+        ScalarUDF::new_from_impl(VectorArithmetic::add()),
+        ScalarUDF::new_from_impl(VectorArithmetic::subtract()),
+        ScalarUDF::new_from_impl(VectorScale::divide()),
+        ScalarUDF::new_from_impl(VectorScale::multiply()),
+    ];
+    functions.extend(Between::ours().into_iter().map(ScalarUDF::new_from_impl));
+    functions.extend(Change::all().into_iter().map(ScalarUDF::new_from_impl));
+    functions.into_iter().map(Arc::new).collect()
+}
+
+/// Every aggregate, by its name in SQL.
+pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
+    let measures =
+        [&KNN_ACCURACY, &NEIGHBORHOOD_PRESERVATION, &RANDOM_TRIPLET, &SILHOUETTE, &TRUSTWORTHINESS];
+    let mut functions = vec![
+        AggregateUDF::new_from_impl(Medoid::default()),
+        AggregateUDF::new_from_impl(VectorSum::centroid()),
+        AggregateUDF::new_from_impl(VectorSum::sum()),
+    ];
+    functions.extend(measures.map(|kind| AggregateUDF::new_from_impl(Measure::new(kind))));
+    functions.into_iter().map(Arc::new).collect()
 }
 
 /// Every function of a whole partition.
@@ -49,12 +72,10 @@ pub fn window_functions() -> Vec<Arc<WindowUDF>> {
     maps.into_iter().chain([neighbors]).map(Arc::new).collect()
 }
 
-/// Every aggregate.
-pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
-    let kinds =
-        [&KNN_ACCURACY, &NEIGHBORHOOD_PRESERVATION, &RANDOM_TRIPLET, &SILHOUETTE, &TRUSTWORTHINESS];
-    let measures = kinds.map(|kind| Arc::new(AggregateUDF::new_from_impl(Measure::new(kind))));
-    measures.into()
+/// What takes the place of a function of the engine, if something does: the same meaning, and our
+/// speed for our vectors.
+pub fn instead_of(given: &Arc<ScalarUDF>) -> Option<ScalarUDF> {
+    Between::instead_of(given).map(ScalarUDF::new_from_impl)
 }
 
 /// Whether a function runs a model, and so costs more than everything around it.

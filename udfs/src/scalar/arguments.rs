@@ -62,6 +62,7 @@ pub fn type_name(given: &DataType) -> String {
     match given {
         DataType::Boolean => "BOOLEAN".to_string(),
         DataType::Int32 => "INT".to_string(),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "TEXT".to_string(),
         DataType::Int64 => "BIGINT".to_string(),
         DataType::Float32 => "FLOAT".to_string(),
         DataType::Float64 => "DOUBLE".to_string(),

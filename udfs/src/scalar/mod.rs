@@ -13,3 +13,5 @@ pub use count_tokens::CountTokens;
 pub use embed_image::EmbedImage;
 pub use embed_text::EmbedText;
 pub use vector_from_text::VectorFromText;
+
+pub(crate) use arguments::type_name;

@@ -53,6 +53,11 @@ pub fn failure(error: Error) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }
 
+/// An error of the kernels as one of the engine.
+pub fn kernel_failure(error: portolan_kernels::Error) -> DataFusionError {
+    exec_datafusion_err!("{error}")
+}
+
 /// The vectors of some rows. Rows without an input are NULL; so are rows that fail, where the
 /// session says so, and otherwise the first of them is the error.
 pub fn embed<I: Copy>(

@@ -1,0 +1,16 @@
+//! Functions of vectors: what lies between two, what becomes of one, what sums many up.
+
+mod aggregate;
+mod arithmetic;
+mod between;
+mod change;
+mod norm;
+mod operand;
+mod operators;
+
+pub use aggregate::{Medoid, VectorSum};
+pub use arithmetic::{VectorArithmetic, VectorScale};
+pub use between::Between;
+pub use change::Change;
+pub use norm::Norm;
+pub use operators::VectorOperators;
