@@ -25,11 +25,7 @@ static FUNCTIONS: &[Signature] = &[
         required: &["text"],
         optional: &["task", "dims", "model", "long_text"],
     },
-    Signature {
-        function: "knn_accuracy",
-        required: &["v", "label"],
-        optional: &["k", "seed"],
-    },
+    Signature { function: "knn_accuracy", required: &["v", "label"], optional: &["k", "seed"] },
     Signature {
         function: "map_xy",
         required: &["v"],
@@ -40,11 +36,7 @@ static FUNCTIONS: &[Signature] = &[
         required: &["v", "xy"],
         optional: &["k", "metric", "seed"],
     },
-    Signature {
-        function: "neighbors",
-        required: &["v", "id"],
-        optional: &["k", "metric", "seed"],
-    },
+    Signature { function: "neighbors", required: &["v", "id"], optional: &["k", "metric", "seed"] },
     Signature {
         function: "nomad_xy",
         required: &["v"],
@@ -59,16 +51,8 @@ static FUNCTIONS: &[Signature] = &[
         ],
     },
     Signature { function: "pca_xy", required: &["v"], optional: &[] },
-    Signature {
-        function: "random_triplet",
-        required: &["v", "xy"],
-        optional: &["metric", "seed"],
-    },
-    Signature {
-        function: "silhouette",
-        required: &["v", "label"],
-        optional: &["metric", "seed"],
-    },
+    Signature { function: "random_triplet", required: &["v", "xy"], optional: &["metric", "seed"] },
+    Signature { function: "silhouette", required: &["v", "label"], optional: &["metric", "seed"] },
     Signature {
         function: "trustworthiness",
         required: &["v", "xy"],

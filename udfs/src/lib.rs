@@ -53,21 +53,15 @@ pub fn scalar_functions(models: &Arc<Models>, files: &Arc<dyn Files>) -> Vec<Arc
 
 /// Every aggregate, by its name in SQL.
 pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
-    let kinds =
+    let measures =
         [&KNN_ACCURACY, &NEIGHBORHOOD_PRESERVATION, &RANDOM_TRIPLET, &SILHOUETTE, &TRUSTWORTHINESS];
-    let measures = kinds.map(|kind| AggregateUDF::new_from_impl(Measure::new(kind)));
-    let vectors = [
+    let mut functions = vec![
         AggregateUDF::new_from_impl(Medoid::default()),
         AggregateUDF::new_from_impl(VectorSum::centroid()),
         AggregateUDF::new_from_impl(VectorSum::sum()),
     ];
-    measures.into_iter().chain(vectors).map(Arc::new).collect()
-}
-
-/// What takes the place of a function of the engine, if something does: the same meaning, and our
-/// speed for our vectors.
-pub fn instead_of(given: &Arc<ScalarUDF>) -> Option<ScalarUDF> {
-    Between::instead_of(given).map(ScalarUDF::new_from_impl)
+    functions.extend(measures.map(|kind| AggregateUDF::new_from_impl(Measure::new(kind))));
+    functions.into_iter().map(Arc::new).collect()
 }
 
 /// Every function of a whole partition.
@@ -76,6 +70,12 @@ pub fn window_functions() -> Vec<Arc<WindowUDF>> {
     let maps = maps.map(|kind| WindowUDF::new_from_impl(MapXy::new(kind)));
     let neighbors = WindowUDF::new_from_impl(Neighbors::new());
     maps.into_iter().chain([neighbors]).map(Arc::new).collect()
+}
+
+/// What takes the place of a function of the engine, if something does: the same meaning, and our
+/// speed for our vectors.
+pub fn instead_of(given: &Arc<ScalarUDF>) -> Option<ScalarUDF> {
+    Between::instead_of(given).map(ScalarUDF::new_from_impl)
 }
 
 /// Whether a function runs a model, and so costs more than everything around it.

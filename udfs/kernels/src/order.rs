@@ -38,9 +38,13 @@ impl Order {
             })
             .collect();
         hashes.par_sort_unstable();
-        let compare = |a: u32, b: u32| content(row(a as usize), row(b as usize));
-        let mut starts = Vec::with_capacity(count + 1);
-        let mut rows: Vec<u32> = Vec::with_capacity(count);
+        Self::grouped(&hashes, |a, b| content(row(a as usize), row(b as usize)))
+    }
+
+    /// Groups rows that are sorted by their hashes.
+    fn grouped(hashes: &[(u64, u32)], compare: impl Fn(u32, u32) -> Ordering) -> Self {
+        let mut starts = Vec::with_capacity(hashes.len() + 1);
+        let mut rows: Vec<u32> = Vec::with_capacity(hashes.len());
         for same in hashes.chunk_by(|a, b| a.0 == b.0) {
             let first = rows.len();
             rows.extend(same.iter().map(|(_, row)| row));
@@ -56,7 +60,7 @@ impl Order {
                 }
             }
         }
-        starts.push(count as u32);
+        starts.push(hashes.len() as u32);
         Self { rows, starts }
     }
 
@@ -158,8 +162,9 @@ mod tests {
     #[test]
     fn rows_of_one_hash_are_told_apart_by_their_numbers() {
         let rows = [[3.0f32, 1.0], [2.0, 5.0], [3.0, 1.0], [2.0, 4.0]];
-        let compare = |a: usize, b: usize| content((&rows[a], 1.0), (&rows[b], 1.0));
-        assert!(compare(0, 2).is_eq() && compare(1, 3).is_gt() && compare(1, 0).is_lt());
+        let compare = |a: u32, b: u32| content((&rows[a as usize], 1.0), (&rows[b as usize], 1.0));
+        let order = Order::grouped(&[(7, 0), (7, 1), (7, 2), (7, 3)], compare);
+        assert_eq!(order, Order { rows: vec![3, 1, 0, 2], starts: vec![0, 1, 2, 4] });
         let none = Order::of(Rows::new(&[], 2).unwrap());
         assert_eq!((none.different(), none.ranks().len()), (0, 0));
     }

@@ -79,6 +79,11 @@ impl<'a> Prepared<'a> {
         (self.rows.row(index), self.factors[index])
     }
 
+    /// What the rows are compared by.
+    pub fn metric(&self) -> Metric {
+        self.metric
+    }
+
     /// What is added up of two rows.
     pub fn form(&self) -> Form {
         match self.metric {

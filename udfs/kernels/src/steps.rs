@@ -25,6 +25,11 @@ impl<'a> Steps<'a> {
         Self { finished: AtomicUsize::new(0), told: None, watch }
     }
 
+    /// A part of this stage that counts by itself.
+    pub fn part(&self) -> Self {
+        Self::within(self.watch)
+    }
+
     /// So many more are done; an error if no more are wanted.
     pub fn take(&self, steps: usize) -> Result<()> {
         if let Some(told) = self.told {

@@ -160,6 +160,42 @@ fn small_distances_are_told_apart() {
     );
 }
 
+#[test]
+fn rows_that_nearly_repeat_find_their_nearest() {
+    // Unit vectors so near each other that products of them are all 1 but for the last digits.
+    let (count, width, k) = (1500, 32, 10);
+    let one = clusters(13, 2, width, 1);
+    let mut values = Vec::new();
+    for row in 0..count {
+        let middle = if row % 3 == 0 { &one[..width] } else { &one[width..] };
+        for (i, x) in (0u64..).zip(middle) {
+            values.push(x + 3e-4 * random::signed(14, row as u64, i));
+        }
+    }
+    let rows = Rows::new(&values, width).unwrap();
+    for method in [Method::Exact, Method::Cells] {
+        let index = Index::build(rows, &options(Metric::Cosine, k, method), &Unwatched).unwrap();
+        let got = index.graph(&Unwatched).unwrap();
+        let later = index.query(rows, &Unwatched).unwrap();
+        let (mut found, mut found_later, mut all) = (0, 0, 0);
+        for i in (0..count).step_by(13) {
+            let far = |j: &usize| distance(Metric::Cosine, rows.row(i), rows.row(*j));
+            let mut right: Vec<usize> = (0..count).filter(|&j| j != i).collect();
+            right.sort_by(|a, b| far(a).total_cmp(&far(b)));
+            let near = &got.neighbours[i * k..(i + 1) * k];
+            found += right[..k].iter().filter(|&&j| near.contains(&(j as u32))).count();
+            let near = &later.neighbours[i * k..(i + 1) * k];
+            found_later += usize::from(near[0] as usize == i);
+            found_later += right[..k - 1].iter().filter(|&&j| near.contains(&(j as u32))).count();
+            all += k;
+        }
+        let recall = found as f32 / all as f32;
+        let least = if method == Method::Exact { 0.99 } else { 0.93 };
+        assert!(recall > least && (recall - got.recall).abs() < 0.03, "{recall} {}", got.recall);
+        assert!(found_later as f32 / all as f32 > least, "{found_later} of {all}");
+    }
+}
+
 fn permuted(values: &[f32], width: usize, to: &[usize]) -> Vec<f32> {
     to.iter().flat_map(|&i| values[i * width..(i + 1) * width].to_vec()).collect()
 }
@@ -356,6 +392,41 @@ fn it_stops_when_nobody_waits() {
             let watch = Impatient(patience.into());
             let got = graph(rows, &options(Metric::L2, 5, method), &watch);
             assert!(got == Err(Error::Stopped), "{method:?} {patience}");
+        }
+    }
+}
+
+/// Remembers the stages and how far each came.
+#[derive(Default)]
+struct Stages(std::sync::Mutex<Vec<(&'static str, usize, usize)>>);
+
+impl Watch for Stages {
+    fn stage(&self, name: &'static str, steps: usize) {
+        self.0.lock().unwrap().push((name, steps, 0));
+    }
+    fn done(&self, steps: usize) {
+        let mut stages = self.0.lock().unwrap();
+        let latest = stages.last_mut().unwrap();
+        latest.2 = latest.2.max(steps);
+    }
+    fn stopped(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn every_stage_is_finished() {
+    let values = clusters(12, 3000, 10, 9);
+    let rows = Rows::new(&values, 10).unwrap();
+    for method in [Method::Exact, Method::Cells] {
+        let stages = Stages::default();
+        let index = Index::build(rows, &options(Metric::Cosine, 5, method), &stages).unwrap();
+        index.graph(&stages).unwrap();
+        index.query(rows, &stages).unwrap();
+        let stages = stages.0.into_inner().unwrap();
+        assert!(stages.iter().any(|stage| stage.0 == "comparing" && stage.1 > 10));
+        for (name, steps, done) in stages {
+            assert_eq!(steps, done, "{name}");
         }
     }
 }

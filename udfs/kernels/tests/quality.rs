@@ -227,4 +227,13 @@ fn what_has_no_meaning_is_refused() {
     assert!(triplet_accuracy(two, two, 5, &options, &Unwatched).is_err());
     let none = Options { anchors: 0, ..options };
     assert!(triplet_accuracy(high, low, 5, &none, &Unwatched).is_err());
+    let mut broken = map.high.clone();
+    broken[5 * map.width + 3] = f32::NAN;
+    let broken = Rows::new(&broken, map.width).unwrap();
+    let options = by(Metric::Cosine);
+    let row = Err(Error::NotFinite { row: 5 });
+    assert_eq!(trustworthiness(broken, low, 5, &options, &Unwatched), row);
+    assert_eq!(triplet_accuracy(broken, low, 5, &options, &Unwatched), row);
+    assert_eq!(silhouette(broken, labels, &options, &Unwatched), row);
+    assert_eq!(label_accuracy(broken, labels, 5, &options, &Unwatched), row);
 }

@@ -13,3 +13,6 @@ pub use neighborhood_preservation::NEIGHBORHOOD_PRESERVATION;
 pub use random_triplet::RANDOM_TRIPLET;
 pub use silhouette::SILHOUETTE;
 pub use trustworthiness::TRUSTWORTHINESS;
+
+#[cfg(test)]
+mod tests;

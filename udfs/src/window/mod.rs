@@ -13,3 +13,6 @@ pub use nomad_xy::NOMAD_XY;
 pub use pca_xy::PCA_XY;
 pub use umap_xy::UMAP_XY;
 pub use xy::{MapKind, MapXy};
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,6 @@ const MOVES: usize = 6;
 
 /// Where the cells' middles are.
 pub struct Centres {
-    form: Form,
     depth: usize,
     numbers: Vec<u32>,
     panels: Vec<Line>,
@@ -37,8 +36,6 @@ impl Centres {
         seed: u64,
         watch: &dyn Watch,
     ) -> Result<Self> {
-        // Directions are compared by products; lengths tell where they differ.
-        let form = if unit { Form::Products } else { Form::Squares };
         let lessons = rows.min(count * LESSONS);
         let first = random::number(seed, LEARNING, 0) as usize % rows.max(1);
         let lesson = |i: usize| row((first + i * rows / lessons) % rows);
@@ -51,7 +48,7 @@ impl Centres {
         }
         watch.stage("cells", MOVES);
         for step in 0..MOVES {
-            let centres = Self::at(form, depth, &middles);
+            let centres = Self::at(depth, &middles);
             let nearest = centres.nearest(lessons, 1, lesson, &Steps::within(watch))?;
             let mut members = vec![Vec::new(); count];
             for (i, &cell) in nearest.iter().enumerate() {
@@ -80,17 +77,17 @@ impl Centres {
             });
             watch.done(step + 1);
         }
-        Ok(Self::at(form, depth, &middles))
+        Ok(Self::at(depth, &middles))
     }
 
-    fn at(form: Form, depth: usize, middles: &[f32]) -> Self {
+    fn at(depth: usize, middles: &[f32]) -> Self {
         let count = middles.len() / depth;
         let mut panels = vec![Line::default(); count.div_ceil(COLUMNS) * depth];
         for (rows, panel) in middles.chunks(COLUMNS * depth).zip(panels.chunks_exact_mut(depth)) {
             tile::pack_right(rows.chunks_exact(depth).map(|row| (row, 1.0)), panel);
         }
         // Cells are counted in u32.
-        Self { form, depth, numbers: (0..count as u32).collect(), panels }
+        Self { depth, numbers: (0..count as u32).collect(), panels }
     }
 
     /// How many there are.
@@ -115,7 +112,8 @@ impl Centres {
                 let mut best = Best::new(count, keep);
                 let asking = (0..count).map(|j| (j as u32, row(i * block + j)));
                 left.pack(self.depth, asking);
-                left.offer(self.form, &self.panels, &self.numbers, &mut best);
+                // Products would not tell the centres of a tight group of unit vectors apart.
+                left.offer(Form::Squares, &self.panels, &self.numbers, &mut best);
                 for (j, nearest) in nearest.chunks_exact_mut(keep).enumerate() {
                     for (to, &key) in nearest.iter_mut().zip(best.take(j)) {
                         *to = number_of(key);

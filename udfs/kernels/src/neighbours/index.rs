@@ -89,17 +89,34 @@ impl<'a> Index<'a> {
         let k = self.options.k;
         let keep = self.keep();
         let Some(centres) = &self.centres else {
-            let lists = self.compared(keep, watch)?;
+            let mut lists = self.compared(keep, watch)?;
+            let unsure = lists.blurred(&self.space, k);
+            if !unsure.is_empty() {
+                lists.sharpen(&self.space, &unsure, None, watch)?;
+            }
             return Ok(lists.graph(&self.space, k, 1.0));
         };
         let sample = Sample::of(&self.space, k.min(keep), self.options.seed, watch)?;
         let (probes, _) = self.enough(centres, &sample, self.wanted(), true, watch)?;
         // Where rows would look into so many cells, all with all is no more work.
-        let lists = if probes * 4 >= centres.len() {
+        let all = probes * 4 >= centres.len();
+        let mut lists = if all {
             self.compared(keep, watch)?
         } else {
             self.probed(centres, probes, keep, watch)?
         };
+        let unsure = lists.blurred(&self.space, k);
+        if !unsure.is_empty() {
+            // Here only the row itself looks, so that it looks into more.
+            let (probes, _) = self.enough(centres, &sample, self.wanted(), false, watch)?;
+            let row = |i: usize| self.space.row(self.space.ranks[unsure[i]]);
+            let cells = if all {
+                None
+            } else {
+                Some(centres.nearest(unsure.len(), probes, row, &Steps::within(watch))?)
+            };
+            lists.sharpen(&self.space, &unsure, cells.as_deref(), watch)?;
+        }
         let recall = sample.recall(&self.space, &lists);
         Ok(lists.graph(&self.space, k, recall))
     }

@@ -16,6 +16,7 @@ mod cells;
 mod index;
 mod join;
 mod lists;
+mod near;
 mod query;
 mod sample;
 mod space;

@@ -1,15 +1,14 @@
 //! The true neighbours of a few rows, by which a search is judged.
 
-use rayon::prelude::*;
-
 use crate::error::Result;
 use crate::graph::NONE;
-use crate::neighbours::best::{Best, number_of};
+use crate::neighbours::index::keep_for;
 use crate::neighbours::lists::Lists;
-use crate::neighbours::space::{Left, Space};
+use crate::neighbours::near::{Near, blurred, nearest};
+use crate::neighbours::space::Space;
 use crate::random;
 use crate::steps::Steps;
-use crate::tile;
+use crate::tile::Form;
 use crate::watch::Watch;
 
 /// The stream of random numbers that says which rows are in the sample.
@@ -35,32 +34,22 @@ impl Sample {
         let first = random::number(seed, SAMPLED, 0) as usize % count.max(1);
         let ranks: Vec<u32> =
             (0..size).map(|i| ((first + i * count / size) % count) as u32).collect();
-        let block = tile::left_rows(size, space.depth());
-        let mut truth = vec![NONE; size * k];
-        let pieces: Vec<_> = ranks.chunks(block).zip(truth.chunks_mut(block * k)).collect();
         let finished = Steps::new("sample", size, watch);
-        pieces.into_par_iter().try_for_each_init(Left::default, |left, (ranks, truth)| {
-            let mut best = Best::new(ranks.len(), k + 1);
-            left.pack(
-                space.depth(),
-                (0u32..)
-                    .zip(ranks)
-                    .map(|(i, &rank)| (i, space.row(rank)))
-                    .collect::<Vec<_>>()
-                    .into_iter(),
-            );
-            for cell in &space.cells {
-                finished.go_on()?;
-                space.offer(cell, left, &mut best);
-            }
-            for (i, truth) in truth.chunks_exact_mut(k).enumerate() {
-                let others = best.take(i).iter().map(|&key| number_of(key));
-                let others = others.filter(|&rank| rank != ranks[i]);
-                truth.iter_mut().zip(others).for_each(|(to, rank)| *to = rank);
-            }
-            finished.take(ranks.len())
-        })?;
-        Ok(Self { ranks, truth, k })
+        let keep = keep_for(k, count.saturating_sub(1));
+        let form = space.prepared.form();
+        let row = |i: usize| (ranks[i], space.row(ranks[i]));
+        let mut found = nearest(space, size, row, keep, form, None, &finished)?;
+        let blurred = |i: &usize| blurred(space, k, &found[i * keep..][..keep]);
+        let unsure: Vec<usize> = (0..size).filter(blurred).collect();
+        let (row, part) = (|i: usize| row(unsure[i]), Steps::within(watch));
+        let again = nearest(space, unsure.len(), row, keep, Form::Squares, None, &part)?;
+        for (&i, again) in unsure.iter().zip(again.chunks_exact(keep)) {
+            found[i * keep..][..keep].copy_from_slice(again);
+        }
+        let first =
+            |near: &[Near]| -> Vec<u32> { near.iter().take(k).map(|near| near.1).collect() };
+        let truth = found.chunks_exact(keep).flat_map(first).collect();
+        Ok(Self { ranks, truth, k: k.min(keep) })
     }
 
     /// The true neighbours of the rows, each with the row's rank.

@@ -108,12 +108,6 @@ impl<'a> Space<'a> {
         }
         places
     }
-
-    /// Offers all rows of a cell to the packed rows on the left.
-    pub fn offer(&self, cell: &Cell, left: &mut Left, best: &mut Best) {
-        let ranks = &self.ranks[cell.places.clone()];
-        left.offer(self.prepared.form(), self.panels(cell), ranks, best);
-    }
 }
 
 /// Rows that ask for their nearest.
