@@ -289,8 +289,9 @@ pub fn keep_for(k: usize, others: usize) -> usize {
 
 /// How many cells for so many rows.
 fn cells_for(rows: usize) -> usize {
-    // Twice the root of a number of rows.
-    (2.0 * (rows as f64).sqrt()) as usize
+    // More cells are fewer pairs, but of rows in smaller groups, which take longer each. The root of a
+    // number of rows fits.
+    (rows as f64).sqrt() as usize
 }
 
 /// Ranks cell by cell, and how many each cell has.
