@@ -8,6 +8,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use portolan_kernels::graph::Graph;
+use portolan_kernels::nomad::Nomad;
+use portolan_kernels::rows::Rows;
 use portolan_kernels::umap::Umap;
 use portolan_kernels::watch::Unwatched;
 
@@ -31,6 +33,16 @@ fn main() -> Result<(), Failure> {
     let map = match method.as_str() {
         "umap" => {
             Umap { seed: seed.parse()?, ..Umap::default() }.fit(&graph, &start, &Unwatched)?
+        }
+        "nomad" => {
+            let values = std::fs::read(folder.join("rows"))?;
+            let values = numbers(&folder.join("rows"), values.len() / 4, f32::from_le_bytes)?;
+            let rows = Rows::new(&values, values.len() / rows).ok_or("not whole rows")?;
+            let begin = Instant::now();
+            let map = Nomad { seed: seed.parse()?, ..Nomad::default() }
+                .fit(&graph, rows, &start, &Unwatched)?;
+            println!("{:.3}", begin.elapsed().as_secs_f64());
+            map
         }
         _ => return Err(format!("no method '{method}'").into()),
     };

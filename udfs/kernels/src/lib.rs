@@ -5,6 +5,7 @@
 pub mod error;
 pub mod graph;
 mod math;
+pub mod nomad;
 mod random;
 pub mod rows;
 pub mod umap;

@@ -39,6 +39,8 @@ if not os.path.exists(os.path.join(folder, "start")):
     centred = X - X.mean(0)
     _, axes = np.linalg.eigh(centred.T @ centred)
     (centred @ axes[:, ::-1][:, :2]).astype(np.float32).tofile(os.path.join(folder, "start"))
+if "nomad" in given.methods:
+    X.tofile(os.path.join(folder, "rows"))
 near = np.fromfile(os.path.join(folder, "neighbours"), np.uint32).reshape(n, K)
 
 from sklearn.neighbors import NearestNeighbors

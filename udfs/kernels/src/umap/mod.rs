@@ -13,7 +13,7 @@ mod membership;
 #[cfg(test)]
 mod oracle;
 mod schedule;
-mod start;
+pub(crate) mod start;
 mod supervised;
 mod transform;
 

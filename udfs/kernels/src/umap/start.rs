@@ -11,7 +11,7 @@ const STREAM: u64 = u64::from_be_bytes(*b"\0\0\0start");
 
 /// Scales every axis to the side of the square, and separates rows that lie in one place. An axis
 /// along which nothing differs is filled by chance.
-pub(super) fn spread_out<const D: usize>(start: &[f32], seed: u64) -> Vec<[f32; D]> {
+pub(crate) fn spread_out<const D: usize>(start: &[f32], seed: u64) -> Vec<[f32; D]> {
     let mut places = start.as_chunks::<D>().0.to_vec();
     for d in 0..D {
         let least = places.iter().map(|place| place[d]).fold(f32::INFINITY, f32::min);
