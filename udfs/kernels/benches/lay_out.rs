@@ -1,63 +1,57 @@
-//! Lays a stored graph out, for `benches/peers/maps.py`:
-//! `cargo bench -p portolan-kernels --bench lay_out -- METHOD FOLDER ROWS K SEED OUT`.
+//! A map of stored vectors, from the file to the last epoch, as `benches/peers/maps.py` compares it:
+//! `cargo bench -p portolan-kernels --bench lay_out -- METHOD VECTORS.npy ROWS SEED OUT`.
 //!
-//! The folder holds plain little-endian numbers: `neighbours` (u32) and `distances` (f32), K a row,
-//! and `start` (f32), two a row. The map is written to OUT; the seconds it took are printed.
+//! METHOD is umap, spectral or nomad. The map is written to OUT as little-endian numbers, two a row; the
+//! seconds for graph, principal components, and layout are printed.
 
-use std::path::Path;
+mod common;
+
 use std::time::Instant;
 
-use portolan_kernels::graph::Graph;
+use portolan_kernels::canonical::{arranged, renumbered, restored};
+use portolan_kernels::neighbours::{self, Options};
 use portolan_kernels::nomad::Nomad;
+use portolan_kernels::order::Order;
+use portolan_kernels::pca::{self, Pca};
 use portolan_kernels::rows::Rows;
 use portolan_kernels::umap::Umap;
 use portolan_kernels::watch::Unwatched;
 
-type Failure = Box<dyn std::error::Error>;
-
-fn main() -> Result<(), Failure> {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|x| x != "--bench").collect();
-    let [method, folder, rows, k, seed, out] = arguments.as_slice() else {
-        eprintln!("nothing to lay out: METHOD FOLDER ROWS K SEED OUT");
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let words: Vec<String> = std::env::args().skip(1).filter(|x| x != "--bench").collect();
+    let [method, vectors, rows, seed, out] = words.as_slice() else {
+        eprintln!("nothing to lay out: METHOD VECTORS.npy ROWS SEED OUT");
         return Ok(());
     };
-    let (folder, rows, k): (_, usize, usize) = (Path::new(folder), rows.parse()?, k.parse()?);
-    let graph = Graph {
-        k,
-        neighbours: numbers(&folder.join("neighbours"), rows * k, u32::from_le_bytes)?,
-        distances: numbers(&folder.join("distances"), rows * k, f32::from_le_bytes)?,
-        recall: 1.0,
-    };
-    let start = numbers(&folder.join("start"), rows * 2, f32::from_le_bytes)?;
+    let (mut values, width) = common::npy(vectors)?;
+    values.truncate(rows.parse::<usize>()? * width);
+    let seed = seed.parse()?;
     let begin = Instant::now();
+    let mut last = 0.0;
+    let mut lap = |name: &str| {
+        let now = begin.elapsed().as_secs_f64();
+        println!("{name} {:.3}", now - last);
+        last = now;
+    };
+    let given = Rows::new(&values, width).ok_or("not whole rows")?;
+    let order = Order::of(given);
+    let k = if method == "nomad" { 15 } else { 14 };
+    let near = neighbours::graph(given, &Options { k, ..Options::default() }, &Unwatched)?;
+    let near = renumbered(&near, &order);
+    lap("graph");
+    let values = arranged(&values, width, &order);
+    let given = Rows::new(&values, width).ok_or("not whole rows")?;
+    let pca = Pca::fit(given, &pca::Options { components: 2, seed: 1 }, &Unwatched)?;
+    let start = pca.place(given, &Unwatched)?;
+    lap("start");
     let map = match method.as_str() {
-        "umap" => {
-            Umap { seed: seed.parse()?, ..Umap::default() }.fit(&graph, &start, &Unwatched)?
-        }
-        "nomad" => {
-            let values = std::fs::read(folder.join("rows"))?;
-            let values = numbers(&folder.join("rows"), values.len() / 4, f32::from_le_bytes)?;
-            let rows = Rows::new(&values, values.len() / rows).ok_or("not whole rows")?;
-            let begin = Instant::now();
-            let map = Nomad { seed: seed.parse()?, ..Nomad::default() }
-                .fit(&graph, rows, &start, &Unwatched)?;
-            println!("{:.3}", begin.elapsed().as_secs_f64());
-            map
-        }
+        "umap" => Umap { seed, ..Umap::default() }.fit(&near, &start, &Unwatched)?,
+        "nomad" => Nomad { seed, ..Nomad::default() }.fit(&near, given, &start, &Unwatched)?,
         _ => return Err(format!("no method '{method}'").into()),
     };
-    println!("{:.3}", begin.elapsed().as_secs_f64());
-    let bytes: Vec<u8> = map.iter().flat_map(|x| x.to_le_bytes()).collect();
-    std::fs::write(out, bytes)?;
+    lap("layout");
+    println!("recall {}", near.recall);
+    let map = restored(&map, 2, &order);
+    std::fs::write(out, map.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>())?;
     Ok(())
-}
-
-fn numbers<T>(path: &Path, count: usize, read: fn([u8; 4]) -> T) -> Result<Vec<T>, Failure> {
-    let bytes = std::fs::read(path)?;
-    if bytes.len() != count * 4 {
-        return Err(
-            format!("{}: {} bytes, not {count} numbers", path.display(), bytes.len()).into()
-        );
-    }
-    Ok(bytes.as_chunks::<4>().0.iter().map(|&chunk| read(chunk)).collect())
 }

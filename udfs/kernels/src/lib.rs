@@ -2,12 +2,21 @@
 //! duplicates, boundaries, regression, distances and metrics live here; nothing here knows Arrow,
 //! SQL or a file, so that it builds in seconds and can be tested against a plain oracle.
 
+pub mod canonical;
+pub mod distance;
 pub mod error;
 pub mod graph;
+mod lanes;
 mod math;
+pub mod metrics;
+pub mod neighbours;
 pub mod nomad;
-mod random;
+pub mod order;
+pub mod pca;
+mod prepare;
+pub mod random;
 pub mod rows;
+mod tile;
 pub mod umap;
 pub mod watch;
 

@@ -21,6 +21,13 @@ const NEGATIVES: usize = 16;
 const GRAIN: usize = 512;
 /// Every so many-th row moves together: neighbours see each other's moves, though they lie in one cell.
 const TURNS: usize = 4;
+/// How often all rows move in an epoch.
+const SWEEPS: usize = 2;
+/// How far rows move at first, in units of the forces on them. It is far too far for near neighbours,
+/// which is what lets them find their way at all: they settle as it falls to nothing.
+const RATE: f32 = 8.0;
+/// No step is longer along an axis.
+const FURTHEST: f32 = 20.0;
 
 /// How a map is laid out.
 pub(super) struct Layout<'a> {
@@ -29,18 +36,20 @@ pub(super) struct Layout<'a> {
     /// How much each neighbour weighs, by rank.
     pub(super) weights: &'a [f32],
     pub(super) epochs: usize,
-    pub(super) rho: f64,
+    /// How much a row weighs that others are pushed from.
+    pub(super) weight: f64,
     pub(super) seed: u64,
 }
 
-/// How far an epoch has come.
+/// How far the work has come.
 #[derive(Clone, Copy)]
 struct Moment {
-    epoch: usize,
-    /// How far rows move towards where forces balance.
+    /// Counts how often all rows moved.
+    sweep: usize,
+    /// Which rows' turn it is.
+    turn: usize,
+    /// How far rows move.
     rate: f32,
-    /// How much a row weighs that others are pushed from.
-    weight: f64, gamma: f32,
 }
 
 impl Layout<'_> {
@@ -59,53 +68,51 @@ impl Layout<'_> {
         // One over what pushes a row in all.
         let mut crowding = vec![0f32; places.len()];
         let chunks = self.chunks();
-        let k = |name: &str, d: f64| {
-            std::env::var(name).ok().and_then(|x| x.parse::<f64>().ok()).unwrap_or(d)
-        };
-        let (m0, m1, r0, r1, w) =
-            (k("M0", 1.0), k("M1", 1.0), k("R0", 1.0), k("R1", 0.0), k("WARM", 0.5));
-        let n = places.len() as f64;
         for epoch in 0..self.epochs {
-            let t = epoch as f64 / self.epochs as f64;
-            let e = m0 + (m1 - m0) * (t / w).min(1.0);
-            let moment = Moment { epoch, rate: (r0 + (r1 - r0) * t) as f32, weight: n.powf(e) / n, gamma: (k("G0",1.0).ln()+(k("G1",1.0).ln()-k("G0",1.0).ln())*(t/k("GW",0.5)).min(1.0)).exp() as f32 };
             let means = Means::new(self.cells, places);
             let far: Vec<Far<D>> = (0..self.cells.len())
                 .into_par_iter()
-                .map(|cell| means.seen_from(cell, moment.weight))
+                .map(|cell| means.seen_from(cell, self.weight))
                 .collect();
-            for turn in 0..TURNS*k("SWEEPS",1.0) as usize {let sweep=turn/TURNS; let turn=turn%TURNS; let moment=Moment{epoch: epoch+1000*sweep,..moment};
+            let rate = RATE * (1.0 - epoch as f32 / self.epochs as f32);
+            for step in 0..SWEEPS * TURNS {
                 if watch.stopped() {
                     return Err(Error::Stopped);
                 }
-                let seen = &*places;
-                let before = &*crowding;
-                let moved: Vec<Vec<([f32; D], f32)>> = chunks
-                    .par_iter()
-                    .map(|chunk| {
-                        let step = Step {
-                            layout: self,
-                            places: seen,
-                            crowding: before,
-                            far: &far[chunk.cell],
-                            chunk,
-                            turn,
-                            moment,
-                        };
-                        Arch::new().dispatch(step)
-                    })
-                    .collect();
-                for (chunk, moved) in chunks.iter().zip(moved) {
-                    let rows = (chunk.first + turn..chunk.end).step_by(TURNS);
-                    for (place, (at, pushed)) in rows.zip(moved) {
-                        places[place] = at;
-                        crowding[place] = pushed;
-                    }
-                }
+                let sweep = epoch * SWEEPS + step / TURNS;
+                let moment = Moment { sweep, turn: step % TURNS, rate };
+                self.turn(&chunks, &far, moment, places, &mut crowding);
             }
             watch.done(epoch + 1);
         }
         Ok(())
+    }
+
+    /// Moves the rows whose turn it is, all at once.
+    fn turn<const D: usize>(
+        &self,
+        chunks: &[Chunk],
+        far: &[Far<D>],
+        moment: Moment,
+        places: &mut [[f32; D]],
+        crowding: &mut [f32],
+    ) {
+        let (seen, before) = (&*places, &*crowding);
+        let moved: Vec<Vec<([f32; D], f32)>> = chunks
+            .par_iter()
+            .map(|chunk| {
+                let far = &far[chunk.cell];
+                let step =
+                    Step { layout: self, places: seen, crowding: before, far, chunk, moment };
+                Arch::new().dispatch(step)
+            })
+            .collect();
+        for (chunk, moved) in chunks.iter().zip(moved) {
+            for (place, (at, pushed)) in chunk.rows(moment.turn).zip(moved) {
+                places[place] = at;
+                crowding[place] = pushed;
+            }
+        }
     }
 
     fn chunks(&self) -> Vec<Chunk> {
@@ -126,6 +133,12 @@ struct Chunk {
     end: usize,
 }
 
+impl Chunk {
+    fn rows(&self, turn: usize) -> impl ExactSizeIterator<Item = usize> + use<> {
+        (self.first + turn..self.end).step_by(TURNS)
+    }
+}
+
 /// A turn of some rows, to be compiled for each vector unit.
 struct Step<'a, const D: usize> {
     layout: &'a Layout<'a>,
@@ -133,7 +146,6 @@ struct Step<'a, const D: usize> {
     crowding: &'a [f32],
     far: &'a Far<D>,
     chunk: &'a Chunk,
-    turn: usize,
     moment: Moment,
 }
 
@@ -143,7 +155,7 @@ impl<const D: usize> WithSimd for Step<'_, D> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> Self::Output {
         let mut buffer = Buffer::<D>::new();
-        let rows = (self.chunk.first + self.turn..self.chunk.end).step_by(TURNS);
+        let rows = self.chunk.rows(self.moment.turn);
         let mut moved = Vec::with_capacity(rows.len());
         for place in rows {
             moved.push(self.go(place, &mut buffer));
@@ -173,9 +185,9 @@ struct Push<const D: usize> {
     away: [f32; D],
 }
 
-/// What pulls a row: the sum of weights, and that of weights times the way there.
+/// What pulls a row: the sum of weights, and that of weights and forces times the way there.
 struct Pull<const D: usize> {
-    weight: f32,
+    all: f32,
     there: [f32; D],
 }
 
@@ -192,7 +204,7 @@ impl<const D: usize> Step<'_, D> {
         add_push(&at, there, &buffer.weights[..NEGATIVES], &mut push);
         let crowding = 1.0 / f32::max(push.near, 1e-6);
 
-        let mut pull = Pull { weight: 0.0, there: [0.0; D] };
+        let mut pull = Pull { all: 0.0, there: [0.0; D] };
         let mut share = 0f32;
         for (ranks, tails) in self.layout.edges.knows(place).chunks(AHEAD).enumerate() {
             let weights = &self.layout.weights[ranks * AHEAD..];
@@ -219,28 +231,14 @@ impl<const D: usize> Step<'_, D> {
             }
             add_pull(&at, buffer, heads.len(), &mut pull);
         }
-        // share is the sum of p / (q + Z), pushes are as strong as their part in it.
+        // A row that is many others' neighbour is pulled by all of them: it moves the more carefully.
+        let rate = self.moment.rate / f32::max(pull.all / 2.0, 1.0);
         let mut to = at;
-        let k = |name: &str, d: f32| {
-            std::env::var(name).ok().and_then(|x| x.parse::<f32>().ok()).unwrap_or(d)
-        };
-        let gamma = self.gamma(&k);
-        let norm = self.norm(&k);
-        let rate = self.moment.rate / if norm > 0.0 { pull.weight + norm } else { 1.0 };
         for d in 0..D {
-            to[d] += (rate * (pull.there[d] + gamma * share * push.away[d]))
-                .clamp(-self.clip(), self.clip());
+            let step = rate * share.mul_add(push.away[d], pull.there[d]);
+            to[d] += step.clamp(-FURTHEST, FURTHEST);
         }
         (to, crowding)
-    }
-    fn gamma(&self, _k: &impl Fn(&str, f32) -> f32) -> f32 {
-        self.moment.gamma
-    }
-    fn norm(&self, _k: &impl Fn(&str, f32) -> f32) -> f32 {
-        KNOB.with(|x| x[1])
-    }
-    fn clip(&self) -> f32 {
-        KNOB.with(|x| x[2])
     }
 
     /// Draws rows of the cell, and weighs them so that they stand for all others in it.
@@ -250,9 +248,9 @@ impl<const D: usize> Step<'_, D> {
             self.layout.cells.starts[self.chunk.cell],
             self.layout.cells.starts[self.chunk.cell + 1],
         );
-        let lanes = Lanes::new(number(self.layout.seed, self.moment.epoch as u64, place as u64));
+        let lanes = Lanes::new(number(self.layout.seed, self.moment.sweep as u64, place as u64));
         // Cells are counted in 32 bits, as rows are.
-        let (others, own) = ((end - start - 1) as u32, (place - start) as u32);
+        let (others, own) = ((end - start).saturating_sub(1) as u32, (place - start) as u32);
         let mut ids = [0u32; NEGATIVES];
         for (lane, id) in ids.iter_mut().enumerate() {
             let drawn = lanes.below(lane as u32, others);
@@ -261,7 +259,7 @@ impl<const D: usize> Step<'_, D> {
         let weight = if others == 0 {
             0.0
         } else {
-            (self.moment.weight * f64::from(others) / NEGATIVES as f64) as f32
+            (self.layout.weight * f64::from(others) / NEGATIVES as f64) as f32
         };
         let cell = &self.places[start..end];
         for (lane, &id) in ids.iter().enumerate() {
@@ -273,11 +271,6 @@ impl<const D: usize> Step<'_, D> {
         }
     }
 }
-
-thread_local! { static KNOB: [f32;3] = {
-    let k = |name: &str, d: f32| std::env::var(name).ok().and_then(|x| x.parse::<f32>().ok()).unwrap_or(d);
-    [k("GAMMA", 1.0), k("NORM", 0.0), k("CLIP", 4.0)]
-}}
 
 #[inline(always)]
 fn add_push<const D: usize>(at: &[f32; D], there: [&[f32]; D], masses: &[f32], push: &mut Push<D>) {
@@ -349,14 +342,15 @@ fn add_pull<const D: usize>(
         shares[lane] = buffer.weights[lane] * buffer.crowding[lane] * crowded;
     }
     let (factors, shares) = (factors.as_chunks::<LANES>().0, shares.as_chunks::<LANES>().0);
-    let (mut weight, mut share) = ([0f32; LANES], [0f32; LANES]);
+    let weights = buffer.weights.as_chunks::<LANES>().0;
+    let (mut all, mut share) = ([0f32; LANES], [0f32; LANES]);
     for i in 0..filled / LANES {
         for lane in 0..LANES {
-            weight[lane] += factors[i][lane];
+            all[lane] += weights[i][lane];
             share[lane] += shares[i][lane];
         }
     }
-    pull.weight += weight.iter().sum::<f32>();
+    pull.all += all.iter().sum::<f32>();
     for d in 0..D {
         let mut lanes = [0f32; LANES];
         let there = buffer.there[d].as_chunks::<LANES>().0;

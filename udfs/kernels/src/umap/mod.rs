@@ -87,7 +87,7 @@ impl Umap {
     /// components of the rows, or any other places.
     pub fn fit(&self, graph: &Graph, start: &[f32], watch: &dyn Watch) -> Result<Vec<f32>> {
         self.check()?;
-        let rows = self.rows(graph, start)?;
+        let rows = check_input(graph, start, self.dims)?;
         if rows < 3 {
             return Ok(in_a_line(rows, self.dims));
         }
@@ -177,23 +177,22 @@ impl Umap {
         }
         Ok(())
     }
+}
 
-    /// How many rows there are, if graph and start agree on it and are sound.
-    fn rows(&self, graph: &Graph, start: &[f32]) -> Result<usize> {
-        let rows = start.len() / self.dims;
-        if rows * self.dims != start.len() {
-            return Err(Error::Shape(format!(
-                "a start of {} numbers is not whole rows of {}",
-                start.len(),
-                self.dims
-            )));
-        }
-        if let Some(place) = start.iter().position(|x| !x.is_finite()) {
-            return Err(Error::NotFinite { row: place / self.dims });
-        }
-        check_graph(graph, rows, rows)?;
-        Ok(rows)
+/// How many rows there are, if graph and start agree on it and are sound.
+pub(crate) fn check_input(graph: &Graph, start: &[f32], dims: usize) -> Result<usize> {
+    let rows = start.len() / dims;
+    if rows * dims != start.len() {
+        let numbers = start.len();
+        return Err(Error::Shape(format!(
+            "a start of {numbers} numbers is not whole rows of {dims}"
+        )));
     }
+    if let Some(place) = start.iter().position(|x| !x.is_finite()) {
+        return Err(Error::NotFinite { row: place / dims });
+    }
+    check_graph(graph, rows, rows)?;
+    Ok(rows)
 }
 
 /// Whether a graph of so many rows, each with neighbours among `others`, is sound.
@@ -223,7 +222,7 @@ fn go_on(watch: &dyn Watch, done: usize) -> Result<()> {
 }
 
 /// One or two rows have nothing to be laid out by.
-fn in_a_line(rows: usize, dims: usize) -> Vec<f32> {
+pub(crate) fn in_a_line(rows: usize, dims: usize) -> Vec<f32> {
     let mut places = vec![0.0; rows * dims];
     for (row, place) in places.chunks_mut(dims).enumerate() {
         place[0] = row as f32;
@@ -246,4 +245,4 @@ macro_rules! by_dims {
         }
     };
 }
-use by_dims;
+pub(crate) use by_dims;

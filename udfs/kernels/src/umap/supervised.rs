@@ -20,7 +20,7 @@ impl Umap {
         watch: &dyn Watch,
     ) -> Result<Vec<f32>> {
         self.check()?;
-        let rows = self.rows(graph, start)?;
+        let rows = super::check_input(graph, start, self.dims)?;
         if labels.len() != rows {
             return Err(Error::Shape(format!(
                 "{} labels are not those of {rows} rows",

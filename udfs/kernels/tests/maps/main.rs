@@ -3,4 +3,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod data;
+mod nomad;
+mod order;
 mod umap;

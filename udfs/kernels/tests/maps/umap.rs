@@ -18,7 +18,7 @@ fn fit(umap: &Umap, rows: &[Vec<f32>]) -> Vec<f32> {
     umap.fit(&graph(rows, 14), &principal(rows, umap.dims), &Unwatched).unwrap()
 }
 
-fn bits(map: &[f32]) -> Vec<u32> {
+pub fn bits(map: &[f32]) -> Vec<u32> {
     map.iter().map(|x| x.to_bits()).collect()
 }
 
