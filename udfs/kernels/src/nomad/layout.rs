@@ -1,5 +1,8 @@
 //! Lays a map out, cell by cell.
 
+// Axes and lanes are counted through several arrays at once.
+#![allow(clippy::needless_range_loop)]
+
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 

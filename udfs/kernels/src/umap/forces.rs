@@ -10,22 +10,18 @@ const LANES: usize = 8;
 /// Rows whose forces are worked out at once. Powers are long chains of operations, each of which waits
 /// for the last: a vector unit is busy only with several chains at a time.
 const AHEAD: usize = 64;
-/// Edges whose pulls and pushes are added up before the row moves. The fewer, the nearer to moving
-/// after every single one, as the reference does; the more, the fuller the lanes, and the further rows
-/// that are pulled by many jump past where they are pulled to.
-const TOGETHER: usize = 4;
 /// No single pull or push moves a row further than this along an axis, times the learning rate.
 const FURTHEST: f32 = 4.0;
 /// Keeps the push between rows in one place finite.
 const SOFTENING: f32 = 0.001;
 /// Squared distances from here up have powers that are normal numbers.
-const NEAREST: f32 = 1e-12;
+pub(super) const NEAREST: f32 = 1e-12;
 
 /// The forces between rows.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Forces {
-    pub(super) a: f32,
-    pub(super) b: f32,
+    a: f32,
+    b: f32,
     /// How strong pushes are.
     repulsion: f32,
     /// Rows drawn for every neighbour.
@@ -37,8 +33,6 @@ pub(super) struct Forces {
 pub(super) struct Moment {
     /// The learning rate.
     pub(super) rate: f32,
-    /// How often each pull counts: twice if it stands for that of the other end as well.
-    pub(super) pulls: f32,
     /// The row's stream of numbers in this epoch.
     pub(super) key: u64,
 }
@@ -49,44 +43,49 @@ impl Forces {
         Self { a: curve.a as f32, b: curve.b as f32, repulsion, negatives }
     }
 
-    /// Where a row goes that has these neighbours in this epoch.
+    /// The parameters of nearness.
+    pub(super) fn curve(&self) -> (f32, f32) {
+        (self.a, self.b)
+    }
+
+    /// How many rows push a row that so many edges have the turn of.
+    pub(super) fn pushes(&self, turns: usize) -> usize {
+        turns * self.negatives as usize
+    }
+
+    /// Where a row goes that is pulled by these, and pushed by so many drawn by chance.
     #[inline(always)]
     pub(super) fn go<const D: usize>(
         &self,
         mut at: [f32; D],
-        neighbours: &[u32],
+        mut pulling: &[u32],
+        mut pushing: usize,
         others: &[[f32; D]],
         moment: Moment,
     ) -> [f32; D] {
         let lanes = Lanes::new(moment.key);
-        // Options keep the number of negatives small, and a row's neighbours are counted in 32 bits.
+        // Rows are counted in 32 bits.
         let count = others.len() as u32;
         let mut drawn = 0u32;
         let mut ids = [0u32; AHEAD];
         let mut there = [[0f32; AHEAD]; D];
-        for neighbours in neighbours.chunks(TOGETHER) {
-            let mut pulling = neighbours.len();
-            ids[..pulling].copy_from_slice(neighbours);
-            let mut left = pulling * self.negatives as usize;
-            let mut sum = [0f32; D];
-            loop {
-                let pushing = left.min(AHEAD - pulling);
-                let filled = pulling + pushing;
-                for (lane, id) in ids[pulling..filled].iter_mut().enumerate() {
-                    *id = lanes.below(drawn.wrapping_add(lane as u32), count);
-                }
-                look_up(&ids[..filled], others, &mut there);
-                self.add(&at, &mut there, pulling, filled, moment.pulls, &mut sum);
-                drawn = drawn.wrapping_add(pushing as u32);
-                left -= pushing;
-                pulling = 0;
-                if left == 0 {
-                    break;
-                }
+        let mut sum = [0f32; D];
+        while !pulling.is_empty() || pushing > 0 {
+            let (now, later) = pulling.split_at(pulling.len().min(AHEAD));
+            pulling = later;
+            ids[..now.len()].copy_from_slice(now);
+            let here = pushing.min(AHEAD - now.len());
+            let filled = now.len() + here;
+            for (lane, id) in ids[now.len()..filled].iter_mut().enumerate() {
+                *id = lanes.below(drawn.wrapping_add(lane as u32), count);
             }
-            for d in 0..D {
-                at[d] += moment.rate * sum[d];
-            }
+            look_up(&ids[..filled], others, &mut there);
+            self.add(&at, &mut there, now.len(), filled, &mut sum);
+            drawn = drawn.wrapping_add(here as u32);
+            pushing -= here;
+        }
+        for d in 0..D {
+            at[d] = moment.rate.mul_add(sum[d], at[d]);
         }
         at
     }
@@ -100,7 +99,6 @@ impl Forces {
         there: &mut [[f32; AHEAD]; D],
         pulling: usize,
         count: usize,
-        pulls: f32,
         sum: &mut [f32; D],
     ) {
         let filled = count.next_multiple_of(LANES).min(AHEAD);
@@ -123,12 +121,9 @@ impl Forces {
         for d in 0..D {
             let mut lanes = [0f32; LANES];
             let there = there[d][..filled].as_chunks::<LANES>().0;
-            let chunks = factors.as_chunks::<LANES>().0.iter().zip(pull.as_chunks::<LANES>().0);
-            for ((factors, pull), there) in chunks.zip(there) {
+            for (factors, there) in factors.as_chunks::<LANES>().0.iter().zip(there) {
                 for lane in 0..LANES {
-                    let times = pull[lane].mul_add(pulls - 1.0, 1.0);
-                    lanes[lane] =
-                        times.mul_add(clip(factors[lane] * (at[d] - there[lane])), lanes[lane]);
+                    lanes[lane] += clip(factors[lane] * (at[d] - there[lane]));
                 }
             }
             sum[d] += lanes.iter().sum::<f32>();
@@ -206,8 +201,8 @@ mod tests {
         let others: Vec<[f32; 3]> =
             (0..50).map(|i| [(i as f32).sin(), (i as f32).cos() * 2.0, i as f32 * 0.01]).collect();
         let neighbours = [4, 9, 33, 12];
-        let moment = Moment { rate: 0.5, pulls: 2.0, key: 99 };
-        let got = forces.go([0.5, 0.25, 0.125], &neighbours, &others, moment);
+        let moment = Moment { rate: 0.5, key: 99 };
+        let got = forces.go([0.5, 0.25, 0.125], &neighbours, forces.pushes(4), &others, moment);
         let at = [0.5f64, 0.25, 0.125];
         let mut right = at;
         let mut act = |other: [f32; 3], pulled: bool| {
@@ -220,8 +215,7 @@ mod tests {
                 2.0 * curve.b / ((0.001 + square) * (1.0 + curve.a * power))
             };
             for d in 0..3 {
-                let times = if pulled { 2.0 } else { 1.0 };
-                right[d] += 0.5 * times * (factor * apart[d]).clamp(-4.0, 4.0);
+                right[d] += 0.5 * (factor * apart[d]).clamp(-4.0, 4.0);
             }
         };
         for tail in neighbours {

@@ -5,14 +5,18 @@
 //! (see `layout`), so that one seed gives one map, bit for bit, on any number of threads. Rows are to
 //! come in an order that does not depend on how they happened to be stored; then neither does the map.
 
+mod aligned;
 mod curve;
+mod density;
 mod forces;
 mod fuzzy;
 mod layout;
 mod membership;
 #[cfg(test)]
 mod oracle;
+mod procrustes;
 mod schedule;
+mod spectral;
 pub(crate) mod start;
 mod supervised;
 mod transform;
@@ -22,14 +26,18 @@ pub use curve::Curve;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NONE};
 use crate::watch::Watch;
+use density::Density;
 use forces::Forces;
 use fuzzy::FuzzySet;
-use layout::Layout;
+use layout::{Extra, Layout};
 use membership::{Neighbours, Smoothing, memberships};
 use schedule::Schedule;
+use spectral::pass_on;
 
 /// Up to so many rows a map takes 500 epochs, beyond 200.
 const FEW_ROWS: usize = 10_000;
+/// Densities take so many epochs more.
+const FOR_DENSITY: usize = 200;
 /// Most dimensions of a map.
 const MOST_DIMS: usize = 8;
 
@@ -45,6 +53,9 @@ pub struct Umap {
     pub min_dist: f64,
     /// The scale of the map: beyond `min_dist` nearness falls by a factor of e every so much.
     pub spread: f64,
+    /// How often the start is passed on along the edges before the first epoch: some hundred times make
+    /// a spectral start of it.
+    pub spectral_steps: usize,
     /// Epochs; by the number of rows if not given.
     pub epochs: Option<usize>,
     /// The first epoch's learning rate; it falls to 0.
@@ -57,6 +68,12 @@ pub struct Umap {
     pub mix_ratio: f32,
     /// How strong pushes are.
     pub repulsion: f32,
+    /// How much the rows' densities count, as in densMAP; 0 is UMAP, 2 what densMAP takes.
+    pub density: f32,
+    /// In which share of the epochs, the last ones, densities count.
+    pub density_share: f32,
+    /// In [`Umap::fit_aligned`]: how much of the way to the other map's place a row goes in an epoch.
+    pub alignment: f32,
     /// How much labels count beside distances, from 0 to 1, where there are labels.
     pub target_weight: f64,
     /// One seed, one map.
@@ -70,12 +87,16 @@ impl Default for Umap {
             neighbours: 15,
             min_dist: 0.1,
             spread: 1.0,
+            spectral_steps: 0,
             epochs: None,
             learning_rate: 1.0,
             negatives: 5,
             local_connectivity: 1.0,
             mix_ratio: 1.0,
             repulsion: 1.0,
+            density: 0.0,
+            density_share: 0.3,
+            alignment: 0.1,
             target_weight: 0.5,
             seed: 0,
         }
@@ -91,16 +112,23 @@ impl Umap {
         if rows < 3 {
             return Ok(in_a_line(rows, self.dims));
         }
-        let set = self.fuzzy_set(graph, rows, watch)?;
+        let set = self.fuzzy_set(graph, rows, self.density > 0.0, watch)?;
         self.lay_out(set, start, watch)
     }
 
     /// Epochs for a number of rows.
     fn epochs_of(&self, rows: usize) -> usize {
-        self.epochs.unwrap_or(if rows <= FEW_ROWS { 500 } else { 200 })
+        let more = if self.density > 0.0 { FOR_DENSITY } else { 0 };
+        self.epochs.unwrap_or(more + if rows <= FEW_ROWS { 500 } else { 200 })
     }
 
-    fn fuzzy_set(&self, graph: &Graph, rows: usize, watch: &dyn Watch) -> Result<FuzzySet> {
+    fn fuzzy_set(
+        &self,
+        graph: &Graph,
+        rows: usize,
+        with_lengths: bool,
+        watch: &dyn Watch,
+    ) -> Result<FuzzySet> {
         watch.stage("edges", 3);
         let k = self.neighbours.saturating_sub(1).min(graph.k);
         let neighbours = Neighbours::new(graph, rows, k);
@@ -108,31 +136,53 @@ impl Umap {
         go_on(watch, 1)?;
         let memberships = memberships(neighbours, &scales);
         go_on(watch, 2)?;
-        let set = FuzzySet::unite(neighbours, &memberships, self.mix_ratio, false);
+        let set = FuzzySet::unite(neighbours, &memberships, self.mix_ratio, with_lengths);
         go_on(watch, 3)?;
         Ok(set)
     }
 
-    fn lay_out(&self, set: FuzzySet, start: &[f32], watch: &dyn Watch) -> Result<Vec<f32>> {
+    /// The start, passed on along the edges if that is wanted.
+    fn start(&self, set: &FuzzySet, start: &[f32], watch: &dyn Watch) -> Result<Option<Vec<f32>>> {
+        if self.spectral_steps == 0 {
+            return Ok(None);
+        }
+        by_dims!(self.dims, pass_on(start, set, self.spectral_steps, watch)).map(Some)
+    }
+
+    /// When which edges pull, and in how many epochs.
+    fn schedule(&self, set: FuzzySet) -> (Schedule, usize) {
         let epochs = self.epochs_of(set.rows());
-        let schedule = Schedule::new(set, epochs);
-        let layout = Layout {
-            schedule: &schedule,
+        (Schedule::new(set, epochs), epochs)
+    }
+
+    fn layout<'a>(&self, schedule: &'a Schedule, epochs: usize) -> Layout<'a> {
+        Layout {
+            schedule,
             forces: self.forces(),
             epochs,
             learning_rate: self.learning_rate,
             seed: self.seed,
-        };
+        }
+    }
+
+    fn lay_out(&self, set: FuzzySet, start: &[f32], watch: &dyn Watch) -> Result<Vec<f32>> {
+        let passed_on = self.start(&set, start, watch)?;
+        let start = passed_on.as_deref().unwrap_or(start);
+        let density = (self.density > 0.0).then(|| Density::new(&set, self.density));
+        let (schedule, epochs) = self.schedule(set);
+        let layout = self.layout(&schedule, epochs);
+        let density = density.as_ref().map(|density| (density, self.density_share));
         fn run<const D: usize>(
             layout: &Layout,
             start: &[f32],
+            density: Option<(&Density, f32)>,
             watch: &dyn Watch,
         ) -> Result<Vec<f32>> {
             let mut places = start::spread_out::<D>(start, layout.seed);
-            layout.run(&mut places, watch)?;
+            layout.run(&mut places, Extra { density, ..Extra::NONE }, watch)?;
             Ok(places.into_flattened())
         }
-        by_dims!(self.dims, run(&layout, start, watch))
+        by_dims!(self.dims, run(&layout, start, density, watch))
     }
 
     fn forces(&self) -> Forces {
@@ -154,6 +204,9 @@ impl Umap {
         if !(self.min_dist >= 0.0 && self.min_dist <= self.spread) {
             return wrong("min_dist must be between 0 and spread");
         }
+        if self.spectral_steps > 1_000_000 {
+            return wrong("a start is passed on at most 1000000 times");
+        }
         if self.epochs.is_some_and(|epochs| epochs > 1_000_000) {
             return wrong("a map takes at most 1000000 epochs");
         }
@@ -171,6 +224,15 @@ impl Umap {
         }
         if !(0.0..=1e3).contains(&self.repulsion) {
             return wrong("the repulsion must be between 0 and 1000");
+        }
+        if !(0.0..=1e3).contains(&self.density) {
+            return wrong("the weight of densities must be between 0 and 1000");
+        }
+        if !(0.0..=1.0).contains(&self.density_share) {
+            return wrong("densities count in a share of the epochs between 0 and 1");
+        }
+        if !(0.0..=1.0).contains(&self.alignment) {
+            return wrong("the alignment must be between 0 and 1");
         }
         if !(0.0..=1.0).contains(&self.target_weight) {
             return wrong("the target weight must be between 0 and 1");

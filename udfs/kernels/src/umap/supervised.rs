@@ -30,7 +30,7 @@ impl Umap {
         if rows < 3 {
             return Ok(super::in_a_line(rows, self.dims));
         }
-        let set = self.fuzzy_set(graph, rows, watch)?;
+        let set = self.fuzzy_set(graph, rows, self.density > 0.0, watch)?;
         self.lay_out(intersect(set, labels, self.target_weight), start, watch)
     }
 }

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::forces::{Forces, Moment};
 use super::membership::{Neighbours, Smoothing, memberships};
-use super::schedule::{rate, select};
+use super::schedule::{Selected, rate};
 use super::{Umap, check_graph};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NONE};
@@ -126,7 +126,7 @@ impl<const D: usize> WithSimd for Place<'_, D> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let Placing { neighbours, weights, forces, epochs, rate: first_rate, .. } = self.placing;
-        let (mut tails, mut rates, mut buffer) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut tails, mut rates, mut selected) = (Vec::new(), Vec::new(), Selected::default());
         for (i, place) in self.places.iter_mut().enumerate() {
             let row = self.first + i;
             let ids = neighbours.ids(row);
@@ -161,14 +161,11 @@ impl<const D: usize> WithSimd for Place<'_, D> {
             for epoch in 0..*epochs {
                 let left = 1.0 - epoch as f32 / *epochs as f32;
                 // Epochs are counted in 32 bits.
-                let due = select((&tails, &rates), epoch as u32 + 1, &mut buffer);
+                selected.of_epoch((&tails, &rates), epoch as u32 + 1);
                 let key = number(key, 0, epoch as u64);
-                at = forces.go(
-                    at,
-                    due,
-                    self.map,
-                    Moment { rate: first_rate * left, pulls: 1.0, key },
-                );
+                let (due, pushes) = (selected.tails(), forces.pushes(selected.own));
+                let moment = Moment { rate: first_rate * left, key };
+                at = forces.go(at, due, pushes, self.map, moment);
             }
             *place = at;
         }

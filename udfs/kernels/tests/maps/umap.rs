@@ -199,3 +199,77 @@ fn labels_pull_their_rows_together() {
     let few = umap.fit_labelled(&graph, &start, &known[1..], &Unwatched);
     assert!(matches!(few, Err(Error::Shape(_))));
 }
+
+#[test]
+fn densities_are_kept_if_asked_for() {
+    // Five clusters, each looser than the last.
+    let mut data = clusters(5, 8, 80, 9);
+    let centres: Vec<Vec<f32>> = (0..5).map(|c| data.rows[c].clone()).collect();
+    for (row, &label) in data.rows.iter_mut().zip(&data.labels) {
+        let factor = 0.05 * 2f32.powi(label as i32);
+        row.iter_mut().zip(&centres[label as usize]).for_each(|(x, c)| *x = c + factor * (*x - c));
+    }
+    let (graph, start) = (graph(&data.rows, 14), principal(&data.rows, 2));
+    let radius = |rows: &[Vec<f32>], i: usize| {
+        let near = nearest(rows, &rows[i], 14, i);
+        f64::from((near.iter().map(|x| x.0 * x.0).sum::<f32>() / 14.0).ln())
+    };
+    let correlation = |map: &[f32]| {
+        let map = as_rows(map, 2);
+        let all: Vec<(f64, f64)> =
+            (0..400).map(|i| (radius(&data.rows, i), radius(&map, i))).collect();
+        let mean = |f: &dyn Fn(&(f64, f64)) -> f64| all.iter().map(f).sum::<f64>() / 400.0;
+        let (x, y) = (mean(&|p| p.0), mean(&|p| p.1));
+        let product = mean(&|p| (p.0 - x) * (p.1 - y));
+        product / (mean(&|p| (p.0 - x).powi(2)) * mean(&|p| (p.1 - y).powi(2))).sqrt()
+    };
+    let plain = Umap::default().fit(&graph, &start, &Unwatched).unwrap();
+    let umap = Umap { density: 2.0, ..Umap::default() };
+    let dense = umap.fit(&graph, &start, &Unwatched).unwrap();
+    let (before, after) = (correlation(&plain), correlation(&dense));
+    assert!(after > 0.85 && after > before + 0.2, "{before} {after}");
+    assert!(accuracy(&dense, 2, &data.labels, 5) > 0.95);
+    let again = on_threads(3, || umap.fit(&graph, &start, &Unwatched).unwrap());
+    assert_eq!(bits(&again), bits(&dense));
+}
+
+#[test]
+fn a_second_map_can_be_laid_out_like_the_first() {
+    let digits = digits();
+    let rows = &digits.rows[..900];
+    // The same digits seen with other eyes: pixels weighed differently.
+    let other: Vec<Vec<f32>> = rows
+        .iter()
+        .map(|row| row.iter().enumerate().map(|(i, x)| x * (1.0 + (i % 5) as f32 / 3.0)).collect())
+        .collect();
+    let first = fit(&Umap::default(), rows);
+    let (graph, start) = (graph(&other, 14), principal(&other, 2));
+    let umap = Umap { seed: 5, ..Umap::default() };
+    let alone = umap.fit(&graph, &start, &Unwatched).unwrap();
+    let aligned = umap.fit_aligned(&graph, &start, &first, &Unwatched).unwrap();
+    let apart = |map: &[f32]| {
+        let each = map.chunks(2).zip(first.chunks(2)).map(|(a, b)| f64::from(distance(a, b)));
+        each.sum::<f64>() / 900.0
+    };
+    assert!(apart(&aligned) < 0.35 * apart(&alone), "{} {}", apart(&aligned), apart(&alone));
+    // It is still a map of its own rows.
+    let (own, free) = (preserved(&aligned, 2, &graph, 10), preserved(&alone, 2, &graph, 10));
+    assert!(own > free - 0.03, "{own} {free}");
+    let again = on_threads(3, || umap.fit_aligned(&graph, &start, &first, &Unwatched).unwrap());
+    assert_eq!(bits(&again), bits(&aligned));
+    let short = umap.fit_aligned(&graph, &start, &first[2..], &Unwatched);
+    assert!(matches!(short, Err(Error::Shape(_))));
+    let mut bad = first;
+    bad[9] = f32::NAN;
+    let bad = umap.fit_aligned(&graph, &start, &bad, &Unwatched);
+    assert_eq!(bad, Err(Error::NotFinite { row: 4 }));
+}
+
+#[test]
+fn a_start_can_be_passed_on_along_the_edges() {
+    let digits = digits();
+    let umap = Umap { spectral_steps: 300, ..Umap::default() };
+    let map = fit(&umap, &digits.rows);
+    let found = accuracy(&map, 2, &digits.labels, 10);
+    assert!(found >= 0.96, "{found}");
+}
