@@ -116,13 +116,10 @@ impl Cutting<'_> {
     fn axis(&self, part: &[u32], path: u64) -> Vec<f32> {
         let sample: Vec<&[f32]> = (0..SAMPLE.min(part.len()))
             .map(|i| {
-                let drawn = if part.len() <= SAMPLE {
-                    i
-                } else {
-                    // Below the number of rows.
-                    (u128::from(number(self.seed ^ STREAM, path, i as u64)) * part.len() as u128
-                        >> 64) as usize
-                };
+                // A product of two 64-bit numbers fits 128 bits; its high half is below the second.
+                let chance = u128::from(number(self.seed ^ STREAM, path, i as u64));
+                let any = ((chance * part.len() as u128) >> 64) as usize;
+                let drawn = if part.len() <= SAMPLE { i } else { any };
                 self.rows.row(part[drawn] as usize)
             })
             .collect();
