@@ -37,6 +37,27 @@ pub(super) struct Moment {
     pub(super) key: u64,
 }
 
+/// Buffers that are used again and again. What is left in them is never read.
+pub(super) struct Scratch<const D: usize> {
+    ids: [u32; AHEAD],
+    /// Where they are, axis by axis.
+    there: [[f32; AHEAD]; D],
+    /// 1 where others pull, 0 where they push: products of it need no branch.
+    pull: [f32; AHEAD],
+    factors: [f32; AHEAD],
+}
+
+impl<const D: usize> Scratch<D> {
+    pub(super) fn new() -> Self {
+        Self {
+            ids: [0; AHEAD],
+            there: [[0.0; AHEAD]; D],
+            pull: [0.0; AHEAD],
+            factors: [0.0; AHEAD],
+        }
+    }
+}
+
 impl Forces {
     pub(super) fn new(curve: Curve, repulsion: f32, negatives: u32) -> Self {
         // Fitted parameters are near 1.
@@ -62,25 +83,25 @@ impl Forces {
         mut pushing: usize,
         others: &[[f32; D]],
         moment: Moment,
+        scratch: &mut Scratch<D>,
     ) -> [f32; D] {
         let lanes = Lanes::new(moment.key);
         // Rows are counted in 32 bits.
         let count = others.len() as u32;
         let mut drawn = 0u32;
-        let mut ids = [0u32; AHEAD];
-        let mut there = [[0f32; AHEAD]; D];
         let mut sum = [0f32; D];
         while !pulling.is_empty() || pushing > 0 {
             let (now, later) = pulling.split_at(pulling.len().min(AHEAD));
             pulling = later;
+            let ids = &mut scratch.ids;
             ids[..now.len()].copy_from_slice(now);
             let here = pushing.min(AHEAD - now.len());
             let filled = now.len() + here;
             for (lane, id) in ids[now.len()..filled].iter_mut().enumerate() {
                 *id = lanes.below(drawn.wrapping_add(lane as u32), count);
             }
-            look_up(&ids[..filled], others, &mut there);
-            self.add(&at, &mut there, now.len(), filled, &mut sum);
+            look_up(&ids[..filled], others, &mut scratch.there);
+            self.add(&at, scratch, now.len(), filled, &mut sum);
             drawn = drawn.wrapping_add(here as u32);
             pushing -= here;
         }
@@ -96,20 +117,19 @@ impl Forces {
     fn add<const D: usize>(
         &self,
         at: &[f32; D],
-        there: &mut [[f32; AHEAD]; D],
+        scratch: &mut Scratch<D>,
         pulling: usize,
         count: usize,
         sum: &mut [f32; D],
     ) {
+        let Scratch { there, pull, factors, .. } = scratch;
         let filled = count.next_multiple_of(LANES).min(AHEAD);
         for d in 0..D {
             // What is in one place with the row neither pulls nor pushes it.
             there[d][count..filled].fill(at[d]);
         }
-        // 1 where others pull, 0 where they push: products of it need no branch.
-        let mut pull = [0f32; AHEAD];
         pull[..pulling].fill(1.0);
-        let mut factors = [0f32; AHEAD];
+        pull[pulling..filled].fill(0.0);
         for lane in 0..filled {
             let mut square = 0f32;
             for d in 0..D {
@@ -202,7 +222,14 @@ mod tests {
             (0..50).map(|i| [(i as f32).sin(), (i as f32).cos() * 2.0, i as f32 * 0.01]).collect();
         let neighbours = [4, 9, 33, 12];
         let moment = Moment { rate: 0.5, key: 99 };
-        let got = forces.go([0.5, 0.25, 0.125], &neighbours, forces.pushes(4), &others, moment);
+        let got = forces.go(
+            [0.5, 0.25, 0.125],
+            &neighbours,
+            forces.pushes(4),
+            &others,
+            moment,
+            &mut Scratch::new(),
+        );
         let at = [0.5f64, 0.25, 0.125];
         let mut right = at;
         let mut act = |other: [f32; 3], pulled: bool| {

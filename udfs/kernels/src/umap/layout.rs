@@ -1,8 +1,8 @@
-//! Lays a map out: epochs of a few steps, in each of which all rows move at once.
+//! Lays a map out: epochs of two steps, in each of which all rows move at once.
 //!
 //! In a step every row sees the map as it was when the step began and gathers the forces on it. So no
-//! result depends on which thread did what. An edge takes part in two steps of an epoch, in each of
-//! which it pulls both its ends: what one gains the other loses, and no group of rows drives itself
+//! result depends on which thread did what. An edge takes part in both steps of an epoch, and in each
+//! it pulls both its ends: what one gains the other loses, and no group of rows drives itself
 //! along, as it would if one end jumped first and the other followed. Steps see each other's moves, so
 //! that rows pulled by many do not jump past all of them.
 
@@ -10,7 +10,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::density::{Density, Now};
-use super::forces::{Forces, Moment};
+use super::forces::{Forces, Moment, Scratch};
 use super::schedule::{STEPS, Schedule, Selected};
 use crate::error::{Error, Result};
 use crate::random::number;
@@ -116,11 +116,12 @@ impl<const D: usize> WithSimd for Step<'_, D> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let Layout { schedule, forces, seed, .. } = self.layout;
-        let mut selected = Selected::default();
+        let (mut selected, mut scratch) = (Selected::default(), Scratch::new());
+        let stream = number(*seed, 0, u64::from(self.epoch * STEPS + self.step));
         for (i, moved) in self.moved.iter_mut().enumerate() {
             let row = self.first + i;
             selected.of_step(schedule.row(row), self.epoch + 1, self.step);
-            let key = number(*seed, u64::from(self.epoch * STEPS + self.step), row as u64);
+            let key = stream ^ row as u64;
             let mut at = self.places[row];
             if let Some(density) = self.density {
                 at = density.go(row, selected.edges(), self.places, forces.curve(), self.rate);
@@ -131,7 +132,7 @@ impl<const D: usize> WithSimd for Step<'_, D> {
             }
             let (tails, pushes) = (selected.tails(), forces.pushes(selected.own));
             let moment = Moment { rate: self.rate, key };
-            *moved = forces.go(at, tails, pushes, self.places, moment);
+            *moved = forces.go(at, tails, pushes, self.places, moment, &mut scratch);
         }
     }
 }

@@ -3,11 +3,11 @@
 use super::fuzzy::FuzzySet;
 use crate::random::number;
 
-/// Steps of an epoch. An edge takes part in two of them, half an epoch apart: once for either end.
-pub(super) const STEPS: u32 = 4;
+/// Steps of an epoch. An edge takes part in both; one is its lower end's turn, one its higher end's.
+pub(super) const STEPS: u32 = 2;
 /// Bits of a rate's fraction.
 const BITS: u32 = 28;
-/// Bits below it: in which steps an edge takes part.
+/// Bits below it: in which step it is whose turn.
 const PHASE: u32 = 3;
 
 /// Edges by row, and how often each takes part.
@@ -101,12 +101,11 @@ impl Selected {
         self.own = self.count;
     }
 
-    /// Takes those of a row's edges that take part in one step of an epoch.
+    /// Takes those of a row's edges that take part in an epoch, and counts whose turn it is in a step.
     #[inline(always)]
     pub(super) fn of_step(&mut self, edges: (&[u32], &[u32]), epoch: u32, step: u32) {
-        // Steps are a power of two: distances between them are what low bits are.
         let past = |rate: u32| step.wrapping_add(epoch).wrapping_sub(rate) % STEPS;
-        self.select(edges, |rate| due(rate, epoch) & (past(rate) % (STEPS / 2) == 0));
+        self.select(edges, |rate| due(rate, epoch));
         self.own = 0;
         for &rate in &self.rates[..self.count] {
             self.own += usize::from(past(rate) == 0);

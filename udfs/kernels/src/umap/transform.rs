@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::forces::{Forces, Moment};
+use super::forces::{Forces, Moment, Scratch};
 use super::membership::{Neighbours, Smoothing, memberships};
 use super::schedule::{Selected, rate};
 use super::{Umap, check_graph};
@@ -127,6 +127,7 @@ impl<const D: usize> WithSimd for Place<'_, D> {
     fn with_simd<S: Simd>(self, _: S) {
         let Placing { neighbours, weights, forces, epochs, rate: first_rate, .. } = self.placing;
         let (mut tails, mut rates, mut selected) = (Vec::new(), Vec::new(), Selected::default());
+        let mut scratch = Scratch::new();
         for (i, place) in self.places.iter_mut().enumerate() {
             let row = self.first + i;
             let ids = neighbours.ids(row);
@@ -165,7 +166,7 @@ impl<const D: usize> WithSimd for Place<'_, D> {
                 let key = number(key, 0, epoch as u64);
                 let (due, pushes) = (selected.tails(), forces.pushes(selected.own));
                 let moment = Moment { rate: first_rate * left, key };
-                at = forces.go(at, due, pushes, self.map, moment);
+                at = forces.go(at, due, pushes, self.map, moment, &mut scratch);
             }
             *place = at;
         }
