@@ -1,7 +1,7 @@
 //! A map of stored vectors, from the file to the last epoch, as `benches/peers/maps.py` compares it:
 //! `cargo bench -p portolan-kernels --bench lay_out -- METHOD VECTORS.npy ROWS SEED OUT`.
 //!
-//! METHOD is umap, spectral or nomad. The map is written to OUT as little-endian numbers, two a row; the
+//! METHOD is umap or nomad. The map is written to OUT as little-endian numbers, two a row; the
 //! seconds for graph, principal components, and layout are printed.
 
 mod common;

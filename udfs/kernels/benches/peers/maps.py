@@ -18,6 +18,8 @@ parser.add_argument("--seeds", type=int, default=3)
 parser.add_argument("--methods", default="umap")
 parser.add_argument("--keep")
 given = parser.parse_args()
+if given.keep:
+    os.makedirs(given.keep, exist_ok=True)
 
 X = np.load(given.vectors, mmap_mode="r")
 pick = np.sort(np.random.RandomState(1).permutation(len(X))[: given.rows])
