@@ -79,11 +79,15 @@ pub async fn run(db: &Database, statement: &CreateTable, text: &str) -> Result<O
     let checked = CheckedRows::new(rows, &definition, name.to_string(), db.progress().clone())
         .with_unique_key(&definition)?;
     let old = existing.map(|table| table.dataset().clone());
+    let replaces = old.is_some();
     let made = create(db.catalog().storage(), &name, old, Box::pin(checked), text).boxed().await;
     db.progress().finish();
     match made {
         Ok(dataset) => {
-            db.catalog().storage().remember(&name, dataset);
+            // What has committed a first version commits no other.
+            if replaces {
+                db.catalog().storage().remember(&name, dataset);
+            }
             Ok(Some(ResultSet::done(TAG)))
         }
         Err(Error::Lance(error))
@@ -92,6 +96,10 @@ pub async fn run(db: &Database, statement: &CreateTable, text: &str) -> Result<O
                 lance::Error::CommitConflict { .. } | lance::Error::DatasetAlreadyExists { .. }
             ) =>
         {
+            Err(taken(&name))
+        }
+        // Another process has made it meanwhile, and Lance cannot tell whose commit it was.
+        Err(Error::Lance(_)) if !replaces && db.catalog().table(&name).await.is_ok() => {
             Err(taken(&name))
         }
         Err(error) => Err(error),

@@ -11,13 +11,20 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Float16Type, Float32Type, Float64Type, Schema, SchemaRef};
 use arrow::row::{RowConverter, SortField};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
+use async_trait::async_trait;
 use datafusion::error::DataFusionError;
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream};
 use futures::{FutureExt, Stream, StreamExt};
 use lance::Dataset;
 use lance::dataset::transaction::{Operation, Transaction};
 use lance::dataset::{CommitBuilder, InsertBuilder, WriteMode, WriteParams};
-use lance_table::format::Fragment;
+use lance_io::object_store::ObjectStore;
+use lance_table::format::{Fragment, IndexMetadata, Manifest, Transaction as TableTransaction};
+use lance_table::io::commit::{
+    CommitError, CommitHandler, ConditionalPutCommitHandler, ManifestLocation,
+    ManifestNamingScheme, ManifestWriter,
+};
+use object_store::path::Path;
 
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -305,14 +312,50 @@ pub async fn create(
     let commit = match existing {
         Some(dataset) => CommitBuilder::new(dataset),
         // Without retries: the retry of a create is an overwrite, and would destroy the table
-        // that another process has made meanwhile.
+        // that another process has made meanwhile. So would the first attempt, where that table is
+        // there already when it begins.
         None => CommitBuilder::new(uri.as_str())
+            .with_commit_handler(Arc::new(FirstVersion))
             .with_store_params(storage.params())
             .with_session(storage.session())
             .use_stable_row_ids(true)
             .with_max_retries(0),
     };
     Ok(commit.with_skip_auto_cleanup(true).execute(transaction).boxed().await?)
+}
+
+/// Commits the first version of a table, and no later one.
+#[derive(Debug)]
+struct FirstVersion;
+
+#[async_trait]
+impl CommitHandler for FirstVersion {
+    async fn commit(
+        &self,
+        manifest: &mut Manifest,
+        indices: Option<Vec<IndexMetadata>>,
+        base_path: &Path,
+        object_store: &ObjectStore,
+        manifest_writer: ManifestWriter,
+        naming_scheme: ManifestNamingScheme,
+        transaction: Option<TableTransaction>,
+    ) -> std::result::Result<ManifestLocation, CommitError> {
+        if manifest.version > 1 {
+            return Err(CommitError::CommitConflict);
+        }
+        // What Lance itself takes for every store that we open.
+        ConditionalPutCommitHandler
+            .commit(
+                manifest,
+                indices,
+                base_path,
+                object_store,
+                manifest_writer,
+                naming_scheme,
+                transaction,
+            )
+            .await
+    }
 }
 
 /// An overwrite numbers the fields afresh and may leave the schema's own metadata behind.

@@ -129,3 +129,17 @@ async fn one_of_two_creates_wins() {
     assert_eq!(created, 1);
     assert_eq!(shared.number("SELECT count(*) FROM t").await, 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_was_made_meanwhile_is_not_overwritten() {
+    let shared = Shared::new(&[]).await;
+    let (slow, fast) = (shared.open().await, shared.open().await);
+    let slow = tokio::spawn(async move {
+        run(&slow, "CREATE TABLE t AS SELECT value FROM generate_series(1, 2000000)").await
+    });
+    // Its rows are being written by now.
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    run(&fast, "CREATE TABLE t AS SELECT 7 AS value").await.unwrap();
+    assert!(slow.await.unwrap().is_err(), "both were acknowledged");
+    assert_eq!(shared.number("SELECT sum(value) FROM t").await, 7);
+}
