@@ -123,7 +123,7 @@ impl Storage {
     }
 
     /// Marks the folder as ours, before the first thing is stored in it.
-    async fn mark_format(&self) -> Result<()> {
+    pub async fn mark_format(&self) -> Result<()> {
         let file = serde_json::to_vec(&FormatFile { format: FORMAT }).unwrap_or_default();
         self.put_if_absent(&self.root.clone().join(FORMAT_FILE), file).await?;
         Ok(())

@@ -297,7 +297,8 @@ pub async fn create(
                 .await?
         }
         None => {
-            storage.sweep(name).await?;
+            // What a killed statement left there stays: it may be of one that is still running.
+            storage.mark_format().await?;
             let params = parameters(storage, WriteMode::Create);
             InsertBuilder::new(storage.table_uri(name).as_str())
                 .with_params(&params)
