@@ -22,6 +22,7 @@ use crate::functions;
 use crate::memory::Pool;
 use crate::progress::Progress;
 use crate::result::ResultSet;
+use crate::search::{self, Columns};
 use crate::session::{self, Secrets, Stores};
 use crate::statements::{self, Statement};
 use crate::system::{SYSTEM_SCHEMA, SystemSchema};
@@ -53,6 +54,7 @@ pub struct Database {
     options: Arc<OpenOptions>,
     stores: Stores,
     models: Arc<Models>,
+    columns: Arc<Columns>,
     progress: Progress,
     notices: Arc<Mutex<Vec<String>>>,
     failures: Failures,
@@ -73,13 +75,15 @@ impl Database {
     /// [`Database::open`] with options.
     pub async fn open_with(location: &str, options: OpenOptions) -> Result<Self> {
         let stores = Stores::new(Secrets::default());
-        let (context, catalog, models) = session::open(location, &options, &stores).await?;
+        let (context, catalog, models, columns) =
+            session::open(location, &options, &stores).await?;
         let db = Self {
             context,
             catalog,
             stores,
             options: Arc::new(options),
             models,
+            columns,
             progress: Progress::default(),
             notices: Arc::default(),
             failures: Failures::default(),
@@ -150,6 +154,11 @@ impl Database {
     /// The models that functions run.
     pub(crate) fn models(&self) -> &Arc<Models> {
         &self.models
+    }
+
+    /// The columns of vectors that searches keep decoded.
+    pub(crate) fn columns(&self) -> &Columns {
+        &self.columns
     }
 
     /// What the session wants of models.
@@ -254,6 +263,7 @@ impl Database {
         work: &Work,
     ) -> Result<SendableRecordBatchStream> {
         let (mut state, plan) = frame.into_parts();
+        let plan = search::settled(&state, &plan).boxed().await?.unwrap_or(plan);
         state.config_mut().options_mut().extensions.insert(work.clone());
         work.count_memory(Arc::new(Pool::of(&state)));
         let settings = state.config().options().extensions.get::<session::Settings>().cloned();

@@ -27,6 +27,7 @@ mod memory;
 mod progress;
 pub mod repl;
 mod result;
+mod search;
 pub mod serve;
 mod session;
 pub mod statements;

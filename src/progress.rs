@@ -58,6 +58,11 @@ impl Progress {
         self.shared.done.fetch_add(n, Ordering::Relaxed);
     }
 
+    /// So many are done in all.
+    pub fn reach(&self, done: u64) {
+        self.shared.done.store(done, Ordering::Relaxed);
+    }
+
     /// The statement is over: nothing to show.
     pub fn finish(&self) {
         *self.shared.stage.lock() = None;

@@ -27,36 +27,48 @@ use self::format::{Content, FileKind};
 use self::npy::NpyTable;
 use self::table::FilesTable;
 use crate::error::{Error, Result};
+use crate::search::{self, Columns};
 use crate::session::Stores;
+use crate::statements::table_calls;
 
-/// Lets a session read files by their names, beside the tables of its catalogs.
-pub fn enable(context: &SessionContext, stores: &Stores) {
-    let factory = FilesInPlace { stores: stores.clone(), session: context.state_weak_ref() };
+/// Lets a session read files by their names, and what functions in FROM give, beside the tables of its
+/// catalogs.
+pub fn enable(context: &SessionContext, stores: &Stores, columns: &Arc<Columns>) {
+    let (stores, columns) = (stores.clone(), columns.clone());
+    let factory = InPlace { stores, columns, session: context.state_weak_ref() };
     let tables = context.state().catalog_list().clone();
     let both = CatalogsWithFiles::new(tables, Arc::new(factory));
     context.register_catalog_list(Arc::new(both));
 }
 
-/// Opens a table for a name that is a location, or a call of a function that reads files.
-struct FilesInPlace {
+/// Opens a table for a name that is a location, or a call of a function.
+struct InPlace {
     stores: Stores,
+    columns: Arc<Columns>,
     /// Weak, because the session holds this factory.
     session: Weak<RwLock<SessionState>>,
 }
 
-impl fmt::Debug for FilesInPlace {
+impl fmt::Debug for InPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FilesInPlace").finish_non_exhaustive()
+        f.debug_struct("InPlace").finish_non_exhaustive()
     }
 }
 
 #[async_trait]
-impl UrlTableFactory for FilesInPlace {
+impl UrlTableFactory for InPlace {
     async fn try_new(&self, name: &str) -> DfResult<Option<Arc<dyn TableProvider>>> {
         let Some(session) = self.session.upgrade() else { return Ok(None) };
         let state = session.read().clone();
-        if let Some(table) = functions::open(&self.stores, &state, name).await {
-            return Ok(Some(table?));
+        if let Some(call) = table_calls::parse(name) {
+            let (function, arguments) = call?;
+            let read = functions::open(&self.stores, &state, function, &arguments).await;
+            return match read {
+                Some(table) => Ok(Some(table?)),
+                None => Ok(Some(
+                    search::functions::open(&state, &self.columns, function, &arguments).await?,
+                )),
+            };
         }
         match is_location(name) {
             true => Ok(Some(open(&self.stores, &state, name).await?)),

@@ -28,6 +28,7 @@ use crate::database::OpenOptions;
 use crate::error::Result;
 use crate::files;
 use crate::functions::register_with;
+use crate::search::{Columns, SearchRule};
 use crate::tables::{MAIN_SCHEMA, Storage};
 use late_embedding::LateEmbedding;
 use stored_files::StoredFiles;
@@ -40,12 +41,15 @@ pub const IN_MEMORY: &str = "memory://database";
 /// Caches of indexes and metadata, where no memory limit says otherwise.
 const CACHE_BYTES: usize = 1 << 30;
 
-/// The session of a database, and its catalog.
+/// Columns of vectors that searches keep decoded, where no memory limit says otherwise.
+const VECTOR_BYTES: usize = 4 << 30;
+
+/// The session of a database, and what it shares with it: catalog, models, decoded columns.
 pub async fn open(
     location: &str,
     options: &OpenOptions,
     stores: &Stores,
-) -> Result<(SessionContext, Arc<Catalog>, Arc<Models>)> {
+) -> Result<(SessionContext, Arc<Catalog>, Arc<Models>, Arc<Columns>)> {
     let cache_bytes =
         options.memory_limit.map_or(CACHE_BYTES, |limit| (limit / 4).min(CACHE_BYTES));
     let url = stores.open(location)?.url;
@@ -58,9 +62,11 @@ pub async fn open(
     .await?;
     let catalog = Arc::new(Catalog::new(Arc::new(storage)));
     let models = models(&url, options.read_only);
-    let context = build(options, stores, &models)?;
+    let vectors = options.memory_limit.map_or(VECTOR_BYTES, |limit| (limit / 4).min(VECTOR_BYTES));
+    let columns = Arc::new(Columns::new(vectors));
+    let context = build(options, stores, &models, &columns)?;
     context.register_catalog(&options.catalog, catalog.clone());
-    Ok((context, catalog, models))
+    Ok((context, catalog, models, columns))
 }
 
 /// The models of a database. Their vectors are cached in its folder, or in the user's cache folder
@@ -73,7 +79,12 @@ fn models(url: &Url, read_only: bool) -> Arc<Models> {
 }
 
 /// The session, without a catalog.
-fn build(options: &OpenOptions, stores: &Stores, models: &Arc<Models>) -> Result<SessionContext> {
+fn build(
+    options: &OpenOptions,
+    stores: &Stores,
+    models: &Arc<Models>,
+    columns: &Arc<Columns>,
+) -> Result<SessionContext> {
     let mut config = SessionConfig::new()
         .with_information_schema(true)
         .with_default_catalog_and_schema(&options.catalog, MAIN_SCHEMA)
@@ -93,13 +104,14 @@ fn build(options: &OpenOptions, stores: &Stores, models: &Arc<Models>) -> Result
         .with_runtime_env(Arc::new(runtime.build()?))
         .with_default_features()
         .with_type_planner(Arc::new(VectorTypes))
-        .with_physical_optimizer_rule(Arc::new(LateEmbedding));
+        .with_physical_optimizer_rule(Arc::new(LateEmbedding))
+        .with_optimizer_rule(Arc::new(SearchRule::new(columns.clone())));
     let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(VectorCasts)];
     rules.extend(Analyzer::new().rules);
     let state = state.with_analyzer_rules(rules).build();
     let context = SessionContext::new_with_state(state);
     let files: Arc<dyn Files> = Arc::new(StoredFiles::new(stores.clone()));
     register_with(&context, models, &files);
-    files::enable(&context, stores);
+    files::enable(&context, stores, columns);
     Ok(context)
 }

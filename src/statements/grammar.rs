@@ -5,6 +5,8 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
+use super::index_grammar::{self, SearchIndex};
+
 /// A statement that only we have.
 #[derive(Debug, Clone)]
 pub enum Own {
@@ -23,6 +25,8 @@ pub enum Own {
     ShowIndexes(Option<ObjectName>),
     /// RESTORE TABLE t TO VERSION n | TIMESTAMP '…'
     Restore(ObjectName, VersionSpec),
+    /// CREATE VECTOR INDEX or CREATE TEXT INDEX
+    CreateIndex(SearchIndex),
     /// About models.
     Model(ModelStatement),
     /// ALTER TABLE t ADD COLUMN [IF NOT EXISTS] c AS (expr)
@@ -105,6 +109,9 @@ pub fn word(token: &TokenWithSpan, text: &str) -> bool {
 pub fn parse(parser: &mut Parser<'_>) -> Result<Option<Own>, ParserError> {
     if let Some(statement) = parse_model(parser)? {
         return finish(parser, Own::Model(statement));
+    }
+    if let Some(index) = index_grammar::parse(parser)? {
+        return finish(parser, Own::CreateIndex(index));
     }
     let first = parser.peek_token();
     if word(&first, "optimize") {

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, UInt64Array};
+use datafusion::arrow::array::{ArrayRef, Float32Array, UInt64Array};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::sql::sqlparser::ast::{CreateIndex, Expr, IndexType as SqlIndexType, ObjectName};
 use futures::FutureExt;
+use lance::Dataset;
 use lance::index::DatasetIndexExt;
 use lance_index::IndexType;
 use lance_index::scalar::{BuiltinIndexType, ScalarIndexParams};
@@ -13,6 +14,7 @@ use lance_index::scalar::{BuiltinIndexType, ScalarIndexParams};
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::result::ResultSet;
+use crate::search::Tuning;
 use crate::statements::show::{table, texts};
 use crate::statements::{columns, names};
 use crate::tables::{Definition, Table, TableName, retrying};
@@ -121,8 +123,9 @@ pub async fn show(db: &Database, object: Option<&ObjectName>) -> Result<ResultSe
             tables
         }
     };
-    let mut names = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut names = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut rows = (Vec::new(), Vec::new());
+    let (mut recalls, mut sizes) = (Vec::new(), Vec::new());
     for table in &tables {
         let dataset = table.dataset();
         let total = dataset.count_rows(None).boxed().await? as u64;
@@ -142,12 +145,17 @@ pub async fn show(db: &Database, object: Option<&ObjectName>) -> Result<ResultSe
                 .filter_map(|id| dataset.schema().field_by_id(*id).map(|field| field.name.clone()))
                 .collect();
             let kind = statistics["index_type"].as_str().unwrap_or_default().to_lowercase();
+            let kind = if kind == "inverted" { "text".to_string() } else { kind };
+            let tuning = Tuning::of(dataset, &index.uuid);
             names.0.push(table.name().map(ToString::to_string));
             names.1.push(Some(index.name.clone()));
             names.2.push(Some(columns.join(", ")));
             names.3.push(Some(kind));
             rows.0.push(statistics["num_indexed_rows"].as_u64());
             rows.1.push(total);
+            names.4.push(tuning.as_ref().map(|tuning| tuning.metric.to_string()));
+            recalls.push(tuning.map(|tuning| tuning.recall));
+            sizes.push(size(dataset, &index.name).await?);
         }
     }
     table(vec![
@@ -157,7 +165,17 @@ pub async fn show(db: &Database, object: Option<&ObjectName>) -> Result<ResultSe
         ("kind", texts(names.3)),
         ("rows_indexed", Arc::new(UInt64Array::from(rows.0)) as ArrayRef),
         ("rows", Arc::new(UInt64Array::from(rows.1))),
+        ("metric", texts(names.4)),
+        ("recall", Arc::new(Float32Array::from(recalls))),
+        ("bytes", Arc::new(UInt64Array::from(sizes))),
     ])
+}
+
+/// What the files of an index take.
+async fn size(dataset: &Dataset, index: &str) -> Result<Option<u64>> {
+    let parts = dataset.load_indices_by_name(index).await?;
+    let files = parts.iter().map(|part| part.files.as_ref());
+    Ok(files.map(|files| Some(files?.iter().map(|file| file.size_bytes).sum::<u64>())).sum())
 }
 
 /// DROP INDEX [IF EXISTS] name [ON t]; `t.name` works too.
@@ -184,7 +202,16 @@ pub async fn drop(
             [owner] => {
                 retrying(owner, || async {
                     let mut dataset = db.catalog().table(owner).await?.dataset().as_ref().clone();
+                    let parts = dataset.load_indices_by_name(&index).await?;
                     dataset.drop_index(&index).boxed().await?;
+                    let known: Vec<(String, Option<String>)> = parts
+                        .iter()
+                        .filter(|part| Tuning::of(&dataset, &part.uuid).is_some())
+                        .map(|part| (Tuning::key(&part.uuid), None))
+                        .collect();
+                    if !known.is_empty() {
+                        dataset.update_config(known).await?;
+                    }
                     db.catalog().storage().remember(owner, dataset);
                     Ok(())
                 })

@@ -6,6 +6,7 @@ use chrono::{Duration, Utc};
 use datafusion::arrow::array::{ArrayRef, UInt64Array};
 use datafusion::sql::sqlparser::ast::ObjectName;
 use futures::FutureExt;
+use lance::Dataset;
 use lance::dataset::cleanup::CleanupPolicyBuilder;
 use lance::dataset::optimize::{CompactionOptions, compact_files};
 use lance::index::DatasetIndexExt;
@@ -14,6 +15,7 @@ use lance_index::optimize::OptimizeOptions;
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::result::ResultSet;
+use crate::search::{Tuning, Workshop};
 use crate::statements::grammar::Retain;
 use crate::statements::show::{table, texts};
 use crate::statements::{backfill, names};
@@ -42,11 +44,39 @@ async fn optimize_once(db: &Database, name: &TableName) -> Result<(u64, u64)> {
     }
     let options = CompactionOptions { materialize_deletions_threshold: 0.0, ..Default::default() };
     let metrics = compact_files(&mut dataset, options, None).boxed().await?;
-    if !dataset.load_indices().await?.is_empty() {
-        dataset.optimize_indices(&OptimizeOptions::default()).boxed().await?;
-    }
+    optimize_indexes(db, &mut dataset).boxed().await?;
     db.catalog().storage().remember(name, dataset);
     Ok((metrics.files_removed as u64, metrics.files_added as u64))
+}
+
+/// Brings indexes up to date with the rows.
+async fn optimize_indexes(db: &Database, dataset: &mut Dataset) -> Result<()> {
+    let indices = dataset.load_indices().await?;
+    let mut names: Vec<String> = indices.iter().map(|index| index.name.clone()).collect();
+    names.sort();
+    names.dedup();
+    for name in names {
+        let parts: Vec<_> = indices.iter().filter(|index| index.name == name).collect();
+        let tuning = parts.iter().find_map(|part| Tuning::of(dataset, &part.uuid));
+        let mut options = match tuning {
+            // One index again, with the cells that it had: its tuning is about those.
+            Some(_) => OptimizeOptions::merge(parts.len()),
+            None => OptimizeOptions::default(),
+        };
+        options.index_names = Some(vec![name.clone()]);
+        dataset.optimize_indices(&options).boxed().await?;
+        let Some(tuning) = tuning else { continue };
+        let now = dataset.load_indices_by_name(&name).await?;
+        let known = now.iter().all(|part| Tuning::of(dataset, &part.uuid).is_some());
+        let field = now.first().and_then(|part| part.fields.first()).copied();
+        let field = field.and_then(|id| dataset.schema().field_by_id(id));
+        if let (false, Some(column)) = (known, field.map(|field| field.name.clone())) {
+            let pool = &db.context().runtime_env().memory_pool;
+            let workshop = Workshop { columns: db.columns(), pool, progress: db.progress() };
+            workshop.tune(dataset, &column, &name, tuning.kind, tuning.metric).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes versions that are no longer wanted, and the files that only they need.

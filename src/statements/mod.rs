@@ -10,6 +10,7 @@ mod drop;
 mod explain;
 pub mod function_arguments;
 mod grammar;
+mod index_grammar;
 mod indexes;
 mod insert;
 mod locate;
@@ -20,11 +21,14 @@ pub mod named_arguments;
 mod names;
 mod nulls_last;
 mod parse;
+mod prepared;
 mod schemas;
+mod search_indexes;
 mod secret;
 mod settings;
 mod show;
 pub mod split;
+pub mod table_calls;
 mod text;
 mod tokens;
 mod update;
@@ -37,8 +41,8 @@ use datafusion::sql::sqlparser::ast::{ObjectType, Set, Statement as Sql};
 
 use crate::database::Database;
 use crate::error::{Error, Location, Result};
-use crate::files;
 use crate::result::ResultSet;
+pub(crate) use columns::unknown as unknown_column;
 use futures::FutureExt;
 use grammar::Own;
 pub use grammar::Retain;
@@ -76,7 +80,7 @@ pub(crate) fn parse(db: &Database, text: &str) -> Result<Vec<Statement>> {
             let mut kind = parse::parse(&piece, options.dialect, options.recursion_limit)
                 .map_err(|error| locate::in_text(error, piece.text, start))?;
             let rewritten = match &mut kind {
-                Kind::Sql(parsed) => files::functions::rewrite(parsed)
+                Kind::Sql(parsed) => table_calls::rewrite(parsed)
                     .and_then(|()| function_arguments::rewrite(parsed))
                     .and_then(|()| nulls_last::rewrite(parsed)),
                 Kind::Own(Own::AddGenerated { expression, .. }) => {
@@ -177,6 +181,7 @@ async fn run_own(db: &Database, own: &Own, text: &str) -> Result<ResultSet> {
         Own::ShowVersions(table) => versions::show(db, table).boxed().await,
         Own::ShowIndexes(table) => indexes::show(db, table.as_ref()).boxed().await,
         Own::Restore(table, version) => versions::restore(db, table, version, text).boxed().await,
+        Own::CreateIndex(index) => search_indexes::create(db, index).boxed().await,
         Own::Model(statement) => models::run(db, statement).boxed().await,
         Own::AddGenerated { table, column, if_not_exists, expression } => {
             backfill::add_column(db, table, column, *if_not_exists, expression, text).boxed().await
@@ -187,6 +192,7 @@ async fn run_own(db: &Database, own: &Own, text: &str) -> Result<ResultSet> {
 /// Plans and runs a statement that DataFusion understands as we do.
 async fn engine(db: &Database, parsed: &Parsed) -> Result<ResultSet> {
     let plan = db.context().state().statement_to_plan(parsed.clone()).await?;
+    let plan = prepared::with_values(db, plan).boxed().await?;
     if let LogicalPlan::Ddl(_) | LogicalPlan::Dml(_) = &plan {
         db.check_writable("this statement")?;
     }

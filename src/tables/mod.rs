@@ -14,6 +14,7 @@ mod write;
 pub use definition::{ColumnRole, Definition};
 pub use mutation::{Mutation, RowChange, commit_append, retrying};
 pub use provider::Table;
+pub use pushdown::lance_evaluates;
 pub use storage::{Listing, MAIN_SCHEMA, Storage, TableName};
 pub use types::storable;
 pub use versions::{at_version, checkout, number_at};

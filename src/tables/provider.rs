@@ -74,6 +74,19 @@ impl Table {
         self.name.as_ref()
     }
 
+    /// Its name and version, for people.
+    pub fn label(&self) -> String {
+        match &self.name {
+            Some(name) => format!("{name}@v{}", self.dataset.version_id()),
+            None => self.dataset.uri().to_string(),
+        }
+    }
+
+    /// Whether it shows the row id and the row address.
+    pub fn has_row_ids(&self) -> bool {
+        self.hidden > 0
+    }
+
     /// The dataset, at this version.
     pub fn dataset(&self) -> &Arc<Dataset> {
         &self.dataset
@@ -138,10 +151,7 @@ impl TableProvider for Table {
         scan.target_parallelism(state.config().target_partitions());
         let plan = scan.create_plan().boxed().await?;
         let asked = Asked {
-            table: match &self.name {
-                Some(name) => format!("{name}@v{}", self.dataset.version_id()),
-                None => self.dataset.uri().to_string(),
-            },
+            table: self.label(),
             filters: filters.iter().map(ToString::to_string).collect(),
             limit: limit.and_then(|limit| usize::try_from(limit).ok()),
         };

@@ -5,6 +5,7 @@
 
 mod generate;
 mod predicate;
+mod search;
 
 use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::compute::cast;

@@ -62,6 +62,12 @@ const SETTINGS: &[Setting] = &[
         description: "Size that the cache of vectors keeps to; the oldest leave first",
     },
     Setting {
+        name: "exact_rows",
+        default: Some("20000"),
+        check: Check::Whole,
+        description: "Up to so many rows, a search compares all and leaves its index aside",
+    },
+    Setting {
         name: "image_model",
         default: Some("nomic-embed-vision-v1.5"),
         check: Check::Text,

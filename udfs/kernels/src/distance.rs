@@ -24,6 +24,13 @@ pub enum Measure {
     SquaredL2,
 }
 
+impl Measure {
+    /// Whether more of it is nearer.
+    pub fn larger_is_nearer(self) -> bool {
+        matches!(self, Self::Cosine | Self::Dot)
+    }
+}
+
 /// Bytes of rows that one thread takes at a time.
 const PIECE: usize = 256 * 1024;
 

@@ -9,6 +9,7 @@ pub mod graph;
 mod lanes;
 mod math;
 pub mod metrics;
+pub mod nearest;
 pub mod neighbours;
 pub mod nomad;
 pub mod order;

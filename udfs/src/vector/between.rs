@@ -76,6 +76,13 @@ impl Between {
         Some(Self { given: Some(given.clone()), ..Self::new(name, kind) })
     }
 
+    /// How it ranks rows by one vector, where a search can do the same; `None` for what the kernels
+    /// do not measure.
+    pub fn ranking(&self) -> Option<Ranking> {
+        let descending = matches!(self.kind, Kind::Cosine | Kind::Dot);
+        Some(Ranking { measure: self.measure()?, descending })
+    }
+
     /// Whether the engine's function is asked: for anything but a vector of ours.
     fn theirs(&self, types: &[DataType]) -> Option<&Arc<ScalarUDF>> {
         self.given.as_ref().filter(|_| !types.iter().any(is_vector))
@@ -105,7 +112,17 @@ impl Between {
     }
 }
 
-fn is_vector(kind: &DataType) -> bool {
+/// An order of rows by how near their vectors are to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ranking {
+    /// What the order is by. Of a distance that is one less the cosine, the cosine.
+    pub measure: Measure,
+    /// Whether the function's larger values are the nearer ones.
+    pub descending: bool,
+}
+
+/// Whether a type is `VECTOR` or `HALFVEC`.
+pub fn is_vector(kind: &DataType) -> bool {
     matches!(kind, DataType::FixedSizeList(item, _)
         if matches!(item.data_type(), DataType::Float16 | DataType::Float32))
 }

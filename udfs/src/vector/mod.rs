@@ -10,7 +10,8 @@ mod operators;
 
 pub use aggregate::{Medoid, VectorSum};
 pub use arithmetic::{VectorArithmetic, VectorScale};
-pub use between::Between;
+pub use between::{Between, Ranking, is_vector};
 pub use change::Change;
 pub use norm::Norm;
+pub use operand::constant;
 pub use operators::VectorOperators;

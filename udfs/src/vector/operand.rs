@@ -6,7 +6,7 @@ use arrow::array::{Array, ArrayRef, AsArray, FixedSizeListArray, Float32Array};
 use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, FieldRef, Float16Type, Float32Type};
-use datafusion_common::{Result, exec_err, internal_err, plan_err};
+use datafusion_common::{Result, ScalarValue, exec_err, internal_err, plan_err};
 use half::f16;
 
 use crate::scalar::type_name;
@@ -89,6 +89,15 @@ pub fn dense(function: &str, array: &ArrayRef, dims: Option<usize>) -> Result<De
         DataType::List(_) => listed(function, array, dims),
         other => internal_err!("{function}: {other} is not a type of vectors"),
     }
+}
+
+/// A constant as one vector; `None` where it is none, is NULL or lacks a number.
+pub fn constant(value: &ScalarValue) -> Option<Vec<f32>> {
+    let array = value.to_array().ok()?;
+    let kind = coerced("", array.data_type()).ok()?;
+    let dense = dense("", &cast(&array, &kind).ok()?, None).ok()?;
+    let whole = array.is_valid(0) && dense.nulls.is_none_or(|nulls| nulls.null_count() == 0);
+    (whole && dense.dims > 0).then(|| dense.values.full().to_vec())
 }
 
 fn fixed(array: &FixedSizeListArray) -> Result<Dense> {

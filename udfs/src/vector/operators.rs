@@ -8,7 +8,7 @@ use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion_expr::sqlparser::ast::BinaryOperator;
 use datafusion_expr::{Expr, ExprSchemable, ScalarUDF, ScalarUDFImpl, lit};
 
-use super::{Between, VectorArithmetic, VectorScale};
+use super::{Between, VectorArithmetic, VectorScale, is_vector};
 
 /// The planner of operators between vectors.
 #[derive(Debug, Clone, Copy, Default)]
@@ -49,11 +49,6 @@ impl ExprPlanner for VectorOperators {
 
 fn call(function: impl ScalarUDFImpl + 'static, arguments: Vec<Expr>) -> Expr {
     Arc::new(ScalarUDF::new_from_impl(function)).call(arguments)
-}
-
-fn is_vector(kind: &DataType) -> bool {
-    matches!(kind, DataType::FixedSizeList(item, _)
-        if matches!(item.data_type(), DataType::Float16 | DataType::Float32))
 }
 
 fn is_list(kind: &DataType) -> bool {

@@ -36,6 +36,19 @@ impl Centres {
         seed: u64,
         watch: &dyn Watch,
     ) -> Result<Self> {
+        Ok(Self::at(depth, &Self::middles(count, rows, depth, unit, row, seed, watch)?))
+    }
+
+    /// Where the centres that [`Self::learn`] learns lie, one after another.
+    pub fn middles<'a>(
+        count: usize,
+        rows: usize,
+        depth: usize,
+        unit: bool,
+        row: impl Fn(usize) -> Scaled<'a> + Sync,
+        seed: u64,
+        watch: &dyn Watch,
+    ) -> Result<Vec<f32>> {
         let lessons = rows.min(count * LESSONS);
         let first = random::number(seed, LEARNING, 0) as usize % rows.max(1);
         let lesson = |i: usize| row((first + i * rows / lessons) % rows);
@@ -77,7 +90,7 @@ impl Centres {
             });
             watch.done(step + 1);
         }
-        Ok(Self::at(depth, &middles))
+        Ok(middles)
     }
 
     fn at(depth: usize, middles: &[f32]) -> Self {

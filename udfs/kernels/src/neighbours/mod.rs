@@ -22,6 +22,7 @@ mod sample;
 mod space;
 
 pub(crate) use best::{Best, key, number_of, score_of};
+use cells::Centres;
 pub use index::Index;
 pub(crate) use space::Left;
 
@@ -88,6 +89,26 @@ impl Options {
         }
         Ok(())
     }
+}
+
+/// The middles of `count` cells that rows fall into, one after another: learnt from the rows as they
+/// come, the same for the same rows and seed. With `unit`, only directions count.
+pub fn centres(
+    rows: Rows,
+    count: usize,
+    unit: bool,
+    seed: u64,
+    watch: &dyn Watch,
+) -> Result<Vec<f32>> {
+    if rows.is_empty() || count == 0 {
+        return Ok(Vec::new());
+    }
+    let scaled = |row: usize| {
+        let row = rows.row(row);
+        let length = if unit { crate::distance::norm(row) } else { 1.0 };
+        (row, if length > 0.0 { 1.0 / length } else { 0.0 })
+    };
+    Centres::middles(count.min(rows.len()), rows.len(), rows.width(), unit, scaled, seed, watch)
 }
 
 /// Every row's nearest other rows.

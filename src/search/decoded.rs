@@ -1,0 +1,255 @@
+//! Columns of vectors as they are compared: numbers side by side, kept in memory while there is room.
+//!
+//! A data file never changes, so what was decoded of one stays true for every version of the table.
+//! A version's deletions are looked at when rows are compared.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, AsArray, FixedSizeListArray, RecordBatch};
+use datafusion::arrow::datatypes::{DataType, Float16Type, Float32Type};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
+use futures::{FutureExt, TryStreamExt};
+use half::f16;
+use lance::Dataset;
+use lance::dataset::fragment::FileFragment;
+use moka::future::Cache;
+use moka::policy::EvictionPolicy;
+
+use crate::error::{Error, Result};
+
+/// A column of a table that is searched.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The table, at one version.
+    pub dataset: Arc<Dataset>,
+    /// The column.
+    pub column: String,
+    /// Its id in the table's files.
+    pub field: i32,
+    /// Numbers in a vector.
+    pub width: usize,
+    /// Whether they are halves.
+    pub half: bool,
+}
+
+impl Target {
+    /// A column of vectors; `None` if it is none.
+    pub fn new(dataset: &Arc<Dataset>, column: &str) -> Option<Self> {
+        let field = dataset.schema().fields.iter().find(|field| field.name == column)?;
+        let DataType::FixedSizeList(item, width) = field.data_type() else { return None };
+        let half = match item.data_type() {
+            DataType::Float16 => true,
+            DataType::Float32 => false,
+            _ => return None,
+        };
+        let width = usize::try_from(width).ok().filter(|width| *width > 0)?;
+        let (dataset, column) = (dataset.clone(), column.to_string());
+        Some(Self { dataset, column, field: field.id, width, half })
+    }
+
+    /// What that many rows take in memory.
+    pub fn bytes(&self, rows: usize) -> usize {
+        rows * self.width * if self.half { 2 } else { 4 }
+    }
+}
+
+/// Vectors side by side. A row without a vector is NaN throughout, and so has no distance.
+#[derive(Debug)]
+pub enum Values {
+    /// Of `VECTOR`.
+    Full(Vec<f32>),
+    /// Of `HALFVEC`.
+    Half(Vec<f16>),
+}
+
+impl Values {
+    fn new(half: bool, numbers: usize) -> Self {
+        match half {
+            true => Self::Half(Vec::with_capacity(numbers)),
+            false => Self::Full(Vec::with_capacity(numbers)),
+        }
+    }
+
+    /// The vectors of one batch of a target.
+    pub fn of_batch(target: &Target, batch: &RecordBatch) -> Result<Self> {
+        let mut values = Self::new(target.half, batch.num_rows() * target.width);
+        values.push(target, batch)?;
+        Ok(values)
+    }
+
+    fn push(&mut self, target: &Target, batch: &RecordBatch) -> Result<()> {
+        let column = batch.column_by_name(&target.column);
+        let column = column.and_then(|column| column.as_fixed_size_list_opt());
+        let Some(vectors) = column.filter(|v| v.value_length() as usize == target.width) else {
+            return Err(Error::Invalid(format!(
+                "column '{}' is not read as it is declared; its table is damaged",
+                target.column
+            )));
+        };
+        let numbers =
+            vectors.values().slice(vectors.value_offset(0) as usize, vectors.len() * target.width);
+        match self {
+            Self::Full(all) => {
+                let from = all.len();
+                all.extend_from_slice(numbers.as_primitive::<Float32Type>().values());
+                blank(vectors, &numbers, target.width, |at| all[from + at] = f32::NAN);
+            }
+            Self::Half(all) => {
+                let from = all.len();
+                all.extend_from_slice(numbers.as_primitive::<Float16Type>().values());
+                blank(vectors, &numbers, target.width, |at| all[from + at] = f16::NAN);
+            }
+        }
+        Ok(())
+    }
+
+    /// One vector after the other.
+    pub fn rows(&self, width: usize) -> Box<dyn Iterator<Item = Vec<f32>> + Send + '_> {
+        match self {
+            Self::Full(all) => Box::new(all.chunks_exact(width).map(<[f32]>::to_vec)),
+            Self::Half(all) => Box::new(
+                all.chunks_exact(width).map(|row| row.iter().map(|x| x.to_f32()).collect()),
+            ),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Full(all) => all.len(),
+            Self::Half(all) => all.len(),
+        }
+    }
+}
+
+/// Makes what is NULL, and whatever lies in its place, no number.
+fn blank(
+    vectors: &FixedSizeListArray,
+    numbers: &dyn Array,
+    width: usize,
+    mut put: impl FnMut(usize),
+) {
+    if vectors.null_count() > 0 {
+        for row in (0..vectors.len()).filter(|row| vectors.is_null(*row)) {
+            (row * width..(row + 1) * width).for_each(&mut put);
+        }
+    }
+    if numbers.null_count() > 0 {
+        (0..numbers.len()).filter(|at| numbers.is_null(*at)).for_each(&mut put);
+    }
+}
+
+/// All vectors of one fragment of a table, in the order in which they lie there, deleted rows too.
+#[derive(Debug)]
+pub struct Block {
+    /// The vectors.
+    pub values: Values,
+    /// Holds the block's memory in the account of the engine's operators.
+    _memory: MemoryReservation,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    table: String,
+    base: Option<u32>,
+    file: String,
+    field: i32,
+}
+
+/// The decoded columns of all tables; the longest unused leave first.
+#[derive(Debug)]
+pub struct Columns {
+    blocks: Cache<Key, Arc<Block>>,
+    most: usize,
+}
+
+impl Columns {
+    /// Keeps up to so many bytes.
+    pub fn new(most: usize) -> Self {
+        let kibibytes = |block: &Arc<Block>| {
+            let size = match &block.values {
+                Values::Full(all) => all.len() * 4,
+                Values::Half(all) => all.len() * 2,
+            };
+            u32::try_from(size / 1024 + 1).unwrap_or(u32::MAX)
+        };
+        let blocks = Cache::builder()
+            .max_capacity(most as u64 / 1024)
+            .weigher(move |_, block| kibibytes(block))
+            .eviction_policy(EvictionPolicy::lru())
+            .build();
+        Self { blocks, most }
+    }
+
+    /// Whether a whole column can be kept. One that cannot would only drive others out.
+    pub fn fits(&self, target: &Target, rows: usize) -> bool {
+        target.bytes(rows) <= self.most
+    }
+
+    fn key(target: &Target, fragment: &FileFragment) -> Option<Key> {
+        let files = &fragment.metadata().files;
+        let file = files.iter().find(|file| file.fields.contains(&target.field))?;
+        Some(Key {
+            table: target.dataset.uri().to_string(),
+            base: file.base_id,
+            file: file.path.clone(),
+            field: target.field,
+        })
+    }
+
+    /// The vectors of a fragment if they are here.
+    pub async fn known(&self, target: &Target, fragment: &FileFragment) -> Option<Arc<Block>> {
+        self.blocks.get(&Self::key(target, fragment)?).await
+    }
+
+    /// The vectors of a fragment, read if they are not here; `None` where memory does not allow it.
+    pub async fn block(
+        &self,
+        target: &Target,
+        fragment: &FileFragment,
+        pool: &Arc<dyn MemoryPool>,
+    ) -> Result<Option<Arc<Block>>> {
+        let Some(key) = Self::key(target, fragment) else { return Ok(None) };
+        if let Some(known) = self.blocks.get(&key).await {
+            return Ok(Some(known));
+        }
+        let rows = fragment.physical_rows().boxed().await?;
+        let memory = MemoryConsumer::new("vectors kept for search").register(pool);
+        if memory.try_grow(target.bytes(rows)).is_err() {
+            return Ok(None);
+        }
+        // Several statements that want the same block wait for one of them to read it.
+        let read = async {
+            let values = read(target, fragment, rows).await?;
+            Ok::<_, Error>(Arc::new(Block { values, _memory: memory }))
+        };
+        let block = self.blocks.try_get_with(key, read).boxed().await;
+        match block {
+            Ok(block) => Ok(Some(block)),
+            Err(error) => Err(Error::Invalid(format!(
+                "the vectors of column '{}' cannot be read: {error}",
+                target.column
+            ))),
+        }
+    }
+}
+
+async fn read(target: &Target, fragment: &FileFragment, rows: usize) -> Result<Values> {
+    let mut scan = target.dataset.scan();
+    scan.with_fragments(vec![fragment.metadata().clone()]);
+    scan.project(&[target.column.as_str()])?;
+    // The place of a row among all of the file's rows is part of its address.
+    scan.with_row_id().include_deleted_rows().scan_in_order(true);
+    let mut batches = scan.try_into_stream().boxed().await?;
+    let mut values = Values::new(target.half, rows * target.width);
+    while let Some(batch) = batches.try_next().await? {
+        values.push(target, &batch)?;
+    }
+    if values.len() != rows * target.width {
+        return Err(Error::Invalid(format!(
+            "{} numbers were read where {rows} vectors of {} were expected",
+            values.len(),
+            target.width
+        )));
+    }
+    Ok(values)
+}

@@ -1,0 +1,199 @@
+//! The nearest rows, by comparing all that may be among them.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::AsArray;
+use datafusion::arrow::datatypes::UInt64Type;
+use datafusion::execution::memory_pool::MemoryPool;
+use futures::{FutureExt, TryStreamExt};
+use lance::dataset::fragment::FileFragment;
+use lance::dataset::{ProjectionRequest, TakeBuilder};
+use lance_core::ROW_ADDR;
+use portolan_kernels::nearest::Nearest;
+use roaring::{RoaringBitmap, RoaringTreemap};
+
+use super::decoded::{Columns, Target, Values};
+use super::request::Request;
+use crate::error::{Error, Result};
+
+/// Rows that are read at a time where they cannot be kept.
+pub const TAKEN: usize = 4096;
+/// Rows that are put side by side at a time.
+const GATHERED: usize = 16_384;
+/// Fewer candidates than this share of a fragment are looked up one by one.
+const SPARSE: u64 = 8;
+
+/// Where rows are compared.
+pub struct Exact<'a> {
+    /// What is searched.
+    pub target: &'a Target,
+    /// What is searched for.
+    pub request: &'a Request,
+    /// Decoded columns.
+    pub columns: &'a Columns,
+    /// Where their memory is accounted for.
+    pub pool: &'a Arc<dyn MemoryPool>,
+}
+
+/// An address: the fragment and the row's place in it.
+fn address(fragment: u32, row: u32) -> u64 {
+    (u64::from(fragment) << 32) | u64::from(row)
+}
+
+impl Exact<'_> {
+    /// The nearest rows of some fragments, by their addresses; only of `candidates`, if given.
+    pub async fn nearest(
+        &self,
+        fragments: &[FileFragment],
+        candidates: Option<&RoaringTreemap>,
+    ) -> Result<Nearest> {
+        let mut best = Nearest::new(self.request.k, self.request.ties);
+        if let Some(most) = self.request.within {
+            best = best.within(most);
+        }
+        let rows: usize = fragments.iter().filter_map(|f| f.metadata().physical_rows).sum();
+        let keep = self.columns.fits(self.target, rows);
+        for fragment in fragments {
+            let Ok(id) = u32::try_from(fragment.id()) else { continue };
+            let among = candidates.map(|all| {
+                let found = all.bitmaps().find(|(high, _)| *high == id);
+                found.map(|(_, rows)| rows.clone()).unwrap_or_default()
+            });
+            if among.as_ref().is_some_and(RoaringBitmap::is_empty) {
+                continue;
+            }
+            self.of_fragment(fragment, id, among.as_ref(), keep, &mut best).await?;
+            // Comparing takes long where there are many rows: whoever waits may have gone.
+            tokio::task::yield_now().await;
+        }
+        Ok(best)
+    }
+
+    async fn of_fragment(
+        &self,
+        fragment: &FileFragment,
+        id: u32,
+        among: Option<&RoaringBitmap>,
+        keep: bool,
+        best: &mut Nearest,
+    ) -> Result<()> {
+        let rows = fragment.metadata().physical_rows.unwrap_or_default() as u64;
+        let few = among.filter(|among| among.len() * SPARSE < rows);
+        let block = match (self.columns.known(self.target, fragment).await, few) {
+            (Some(block), _) => Some(block),
+            // Reading everything for few rows would be a waste.
+            (None, Some(_)) => None,
+            (None, None) if keep => self.columns.block(self.target, fragment, self.pool).await?,
+            (None, None) => None,
+        };
+        match (block, few) {
+            (Some(block), Some(few)) => self.some(&block.values, few, id, best),
+            (Some(block), None) => {
+                let deleted = match among {
+                    Some(_) => None,
+                    None => fragment.get_deletion_vector().boxed().await?,
+                };
+                let number = |row: usize| {
+                    let row = u32::try_from(row).ok()?;
+                    let there = match among {
+                        Some(among) => among.contains(row),
+                        None => deleted.as_ref().is_none_or(|deleted| !deleted.contains(row)),
+                    };
+                    there.then(|| address(id, row))
+                };
+                self.all(&block.values, number, best)
+            }
+            (None, Some(few)) => self.taken(few, id, best).await,
+            (None, None) => self.streamed(fragment, among, best).await,
+        }
+    }
+
+    /// Few rows, of vectors that are at hand: put side by side first.
+    fn some(
+        &self,
+        values: &Values,
+        few: &RoaringBitmap,
+        id: u32,
+        best: &mut Nearest,
+    ) -> Result<()> {
+        let width = self.target.width;
+        let rows: Vec<u32> = few.iter().collect();
+        for rows in rows.chunks(GATHERED) {
+            let at = |row: u32| row as usize * width..(row as usize + 1) * width;
+            let gathered = match values {
+                Values::Full(all) => Values::Full(
+                    rows.iter().filter_map(|row| all.get(at(*row))).flatten().copied().collect(),
+                ),
+                Values::Half(all) => Values::Half(
+                    rows.iter().filter_map(|row| all.get(at(*row))).flatten().copied().collect(),
+                ),
+            };
+            self.all(&gathered, |row| Some(address(id, *rows.get(row)?)), best)?;
+        }
+        Ok(())
+    }
+
+    fn all(
+        &self,
+        values: &Values,
+        number: impl Fn(usize) -> Option<u64> + Sync,
+        best: &mut Nearest,
+    ) -> Result<()> {
+        let Request { query, measure, .. } = self.request;
+        match values {
+            Values::Full(values) => best.offer_block(*measure, query, values, number),
+            Values::Half(values) => best.offer_block(*measure, query, values, number),
+        }
+        .map_err(kernel)
+    }
+
+    /// Few rows of a column that is not at hand.
+    async fn taken(&self, few: &RoaringBitmap, id: u32, best: &mut Nearest) -> Result<()> {
+        let addresses: Vec<u64> = few.iter().map(|row| address(id, row)).collect();
+        for addresses in addresses.chunks(TAKEN) {
+            let values = taken(self.target, addresses).await?;
+            self.all(&values, |row| addresses.get(row).copied(), best)?;
+        }
+        Ok(())
+    }
+
+    /// All rows of a column that cannot be kept.
+    async fn streamed(
+        &self,
+        fragment: &FileFragment,
+        among: Option<&RoaringBitmap>,
+        best: &mut Nearest,
+    ) -> Result<()> {
+        let mut scan = self.target.dataset.scan();
+        scan.with_fragments(vec![fragment.metadata().clone()]);
+        scan.project(&[self.target.column.as_str()])?;
+        scan.with_row_address();
+        let mut batches = scan.try_into_stream().boxed().await?;
+        while let Some(batch) = batches.try_next().await? {
+            let values = Values::of_batch(self.target, &batch)?;
+            let Some(addresses) = batch.column_by_name(ROW_ADDR) else { continue };
+            let addresses = addresses.as_primitive::<UInt64Type>().values();
+            let number = |row: usize| {
+                let address = *addresses.get(row)?;
+                // The low half of an address is the row's place in its fragment.
+                among.is_none_or(|among| among.contains(address as u32)).then_some(address)
+            };
+            self.all(&values, number, best)?;
+        }
+        Ok(())
+    }
+}
+
+/// The vectors at some addresses, not many at a time.
+pub async fn taken(target: &Target, addresses: &[u64]) -> Result<Values> {
+    let dataset = &target.dataset;
+    let column = ProjectionRequest::from_columns([&target.column], dataset.schema());
+    let plan = Arc::new(column.into_projection_plan(dataset.clone())?);
+    let addresses = addresses.to_vec();
+    let builder = TakeBuilder::try_new_from_addresses(dataset.clone(), addresses, plan)?;
+    Values::of_batch(target, &builder.execute().boxed().await?)
+}
+
+fn kernel(error: portolan_kernels::Error) -> Error {
+    Error::Invalid(error.to_string())
+}

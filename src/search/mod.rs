@@ -1,0 +1,22 @@
+//! Search: which rows are nearest to a vector. The rule that lets `ORDER BY cosine(…) LIMIT 10` find
+//! them by itself, the operator that does it, and the vectors that it keeps decoded.
+
+mod build;
+mod candidates;
+mod constants;
+mod decoded;
+mod exact;
+pub mod functions;
+mod fuse;
+mod index;
+mod operator;
+mod ranked;
+mod request;
+mod rule;
+mod table;
+
+pub use build::{Kind, Wanted, Workshop};
+pub use constants::settled;
+pub use decoded::Columns;
+pub use index::{Metric, Tuning};
+pub use rule::SearchRule;

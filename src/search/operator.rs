@@ -1,0 +1,225 @@
+//! The operator that finds the nearest rows of a table, in place of a scan of all its rows.
+
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::Statistics;
+use datafusion::common::stats::Precision;
+use datafusion::error::{DataFusionError, Result as DfResult};
+use datafusion::execution::memory_pool::MemoryPool;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::EquivalenceProperties;
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, Partitioning, PlanProperties,
+};
+use futures::FutureExt;
+use lance::Dataset;
+use lance::dataset::{ProjectionRequest, TakeBuilder};
+use roaring::RoaringTreemap;
+
+use super::candidates::Candidates;
+use super::decoded::{Columns, Target};
+use super::exact::Exact;
+use super::index::VectorIndex;
+use super::request::Request;
+use crate::error::Result;
+
+/// What the operator needs to know.
+#[derive(Debug, Clone)]
+pub struct Search {
+    /// What is searched.
+    pub target: Target,
+    /// The table and its version, for people.
+    pub table: String,
+    /// What is searched for.
+    pub request: Request,
+    /// The index that may be used.
+    pub index: Option<VectorIndex>,
+    /// Up to so many rows are compared one by one: an index would not be faster.
+    pub exact_rows: u64,
+    /// Decoded columns.
+    pub columns: Arc<Columns>,
+}
+
+/// The operator.
+#[derive(Debug)]
+pub struct VectorSearch {
+    search: Arc<Search>,
+    /// Ids and addresses of the rows that may be found; all of the table where there is none.
+    candidates: Option<Arc<dyn ExecutionPlan>>,
+    schema: SchemaRef,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+impl VectorSearch {
+    /// Gives the columns of `schema`.
+    pub fn new(
+        search: Arc<Search>,
+        candidates: Option<Arc<dyn ExecutionPlan>>,
+        schema: SchemaRef,
+    ) -> Self {
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(schema.clone()),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Final,
+            Boundedness::Bounded,
+        );
+        let metrics = ExecutionPlanMetricsSet::new();
+        Self { search, candidates, schema, properties: Arc::new(properties), metrics }
+    }
+}
+
+impl DisplayAs for VectorSearch {
+    fn fmt_as(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Search { table, request, index, exact_rows, .. } = self.search.as_ref();
+        write!(f, "VectorSearch: {table}, {request}, ")?;
+        match index {
+            None => write!(f, "exact")?,
+            Some(index) => {
+                write!(f, "{index}")?;
+                if self.candidates.is_some() {
+                    write!(f, ", exact if {exact_rows} rows or fewer pass")?;
+                }
+            }
+        }
+        let columns: Vec<&str> =
+            self.schema.fields().iter().map(|field| field.name().as_str()).collect();
+        write!(f, ", projection=[{}]", columns.join(", "))
+    }
+}
+
+impl ExecutionPlan for VectorSearch {
+    fn name(&self) -> &str {
+        "VectorSearch"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        self.candidates.iter().collect()
+    }
+
+    fn required_input_distribution(&self) -> Vec<Distribution> {
+        self.candidates.iter().map(|_| Distribution::SinglePartition).collect()
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        mut children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> DfResult<Arc<dyn ExecutionPlan>> {
+        Ok(Arc::new(Self::new(self.search.clone(), children.pop(), self.schema.clone())))
+    }
+
+    fn execute(
+        &self,
+        _partition: usize,
+        context: Arc<TaskContext>,
+    ) -> DfResult<SendableRecordBatchStream> {
+        let (search, schema) = (self.search.clone(), self.schema.clone());
+        let candidates = match &self.candidates {
+            Some(plan) => Some(plan.execute(0, context.clone())?),
+            None => None,
+        };
+        let count = |name| MetricBuilder::new(&self.metrics).global_counter(name);
+        let (compared, searched) = (count("rows_compared"), count("index_searches"));
+        let found = async move {
+            let candidates = match candidates {
+                Some(rows) => Some(Candidates::collect(rows).await?),
+                None => None,
+            };
+            let pool = context.memory_pool();
+            let found =
+                search.run(pool, candidates.as_ref()).await.map_err(DataFusionError::from)?;
+            compared.add(found.compared);
+            searched.add(usize::from(found.by_index));
+            rows(&search.target.dataset, found.addresses, schema)
+                .await
+                .map_err(DataFusionError::from)
+        };
+        let stream = futures::stream::once(found.boxed());
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), stream)))
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+
+    fn partition_statistics(&self, _partition: Option<usize>) -> DfResult<Arc<Statistics>> {
+        let mut statistics = Statistics::new_unknown(&self.schema);
+        statistics.num_rows = Precision::Inexact(self.search.request.k);
+        Ok(Arc::new(statistics))
+    }
+}
+
+/// What a search found.
+pub struct Found {
+    /// Where the rows are; they may be more than were asked for.
+    pub addresses: Vec<u64>,
+    /// Vectors that were looked at.
+    pub compared: usize,
+    /// Whether an index helped.
+    pub by_index: bool,
+}
+
+impl Search {
+    /// Finds the rows.
+    pub async fn run(
+        &self,
+        pool: &Arc<dyn MemoryPool>,
+        candidates: Option<&Candidates>,
+    ) -> Result<Found> {
+        let Self { target, request, index, columns, exact_rows, .. } = self;
+        let dataset = &target.dataset;
+        let among = candidates.map(|candidates| &candidates.addresses);
+        let all = dataset.count_rows(None).boxed().await? as u64;
+        let rows = among.map_or(all, RoaringTreemap::len);
+        let exact = Exact { target, request, columns, pool };
+        let fragments = dataset.get_fragments();
+        if let Some(index) = index.as_ref().filter(|_| rows > *exact_rows) {
+            let ids = candidates.map(|candidates| &candidates.ids);
+            let mut found = index.search(target, request, ids, all).await?;
+            let fresh: Vec<_> =
+                fragments.iter().filter(|fragment| !index.covers(fragment.id())).cloned().collect();
+            let newer = exact.nearest(&fresh, among).await?;
+            let fresh: usize = fresh.iter().filter_map(|f| f.metadata().num_rows()).sum();
+            let compared = found.len() + fresh;
+            found.extend(newer.into_rows().into_iter().map(|(_, address)| address));
+            found.sort_unstable();
+            found.dedup();
+            // An index that knows too few rows must not hide the others.
+            if found.len() as u64 >= rows.min(request.k as u64) {
+                return Ok(Found { addresses: found, compared, by_index: true });
+            }
+        }
+        let nearest = exact.nearest(&fragments, among).await?;
+        let addresses = nearest.into_rows().into_iter().map(|(_, address)| address).collect();
+        let compared = usize::try_from(rows).unwrap_or(usize::MAX);
+        Ok(Found { addresses, compared, by_index: false })
+    }
+}
+
+/// The rows at some addresses.
+pub async fn rows(
+    dataset: &Arc<Dataset>,
+    addresses: Vec<u64>,
+    schema: SchemaRef,
+) -> Result<RecordBatch> {
+    if addresses.is_empty() {
+        return Ok(RecordBatch::new_empty(schema));
+    }
+    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let columns = ProjectionRequest::from_columns(&names, dataset.schema());
+    let plan = Arc::new(columns.into_projection_plan(dataset.clone())?);
+    let taken = TakeBuilder::try_new_from_addresses(dataset.clone(), addresses, plan)?;
+    let batch = taken.execute().boxed().await?;
+    let columns = names.iter().filter_map(|name| batch.column_by_name(name).cloned()).collect();
+    Ok(RecordBatch::try_new(schema, columns).map_err(DataFusionError::from)?)
+}

@@ -1,0 +1,218 @@
+//! The nearest of many rows to one vector: kept while blocks of rows go by, in memory that does not
+//! grow with them.
+
+use rayon::prelude::*;
+
+use crate::distance::{Element, Measure, one_to_many};
+use crate::error::Result;
+
+/// Rows that one thread measures at a time.
+const PIECE: usize = 2048;
+
+/// The best rows so far. A row is a number of the caller's.
+#[derive(Debug, Clone)]
+pub struct Nearest {
+    wanted: usize,
+    ties: bool,
+    /// Not sorted; those beyond the limit are weeded out now and then.
+    found: Vec<(f32, u64)>,
+    /// What a row must not exceed to be among the best.
+    limit: f32,
+    /// Rows of which nothing can be said: they come after all others.
+    unknown: Vec<u64>,
+}
+
+impl Nearest {
+    /// Keeps the `wanted` rows of the smallest distance; with `ties` also those that are as good as
+    /// the last of them, but for rounding.
+    pub fn new(wanted: usize, ties: bool) -> Self {
+        Self { wanted, ties, found: Vec::new(), limit: f32::INFINITY, unknown: Vec::new() }
+    }
+
+    /// Keeps only rows up to a distance.
+    pub fn within(mut self, most: f32) -> Self {
+        self.limit = most;
+        self
+    }
+
+    /// Offers a row. One without a distance (NaN) is kept only while there are too few others.
+    pub fn offer(&mut self, distance: f32, row: u64) {
+        if distance.is_nan() {
+            if self.limit < f32::INFINITY {
+                return;
+            }
+            self.unknown.push(row);
+            if self.unknown.len() > self.slack() && !self.ties {
+                self.unknown.sort_unstable();
+                self.unknown.truncate(self.wanted);
+            }
+        } else if distance <= self.limit {
+            self.found.push((distance, row));
+            if self.found.len() > self.slack() {
+                self.weed();
+            }
+        }
+    }
+
+    fn slack(&self) -> usize {
+        self.wanted.saturating_mul(2).max(256)
+    }
+
+    /// Drops what is not among the best. With very many ties the list stays long.
+    fn weed(&mut self) {
+        if self.wanted == 0 {
+            self.found.clear();
+            return;
+        }
+        if self.found.len() <= self.wanted {
+            return;
+        }
+        let order =
+            |a: &(f32, u64), b: &(f32, u64)| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1));
+        let (_, last, _) = self.found.select_nth_unstable_by(self.wanted - 1, order);
+        let last = last.0;
+        if self.ties {
+            // What is computed of a distance, a root or a difference, may round two to one.
+            self.limit = last + 1e-6 * (1.0 + last.abs());
+            let limit = self.limit;
+            self.found.retain(|(distance, _)| *distance <= limit);
+        } else {
+            self.limit = last;
+            self.found.truncate(self.wanted);
+        }
+    }
+
+    /// Takes over what another has kept.
+    pub fn absorb(&mut self, other: Self) {
+        for (distance, row) in other.found {
+            self.offer(distance, row);
+        }
+        for row in other.unknown {
+            self.offer(f32::NAN, row);
+        }
+    }
+
+    /// The rows: the nearest first, then, if they are too few, some without a distance.
+    pub fn into_rows(mut self) -> Vec<(f32, u64)> {
+        self.weed();
+        self.found.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
+        let missing = self.wanted.saturating_sub(self.found.len());
+        if missing > 0 {
+            self.unknown.sort_unstable();
+            let most = if self.ties { self.unknown.len() } else { missing };
+            self.found.extend(self.unknown.into_iter().take(most).map(|row| (f32::NAN, row)));
+        }
+        self.found
+    }
+
+    /// Offers every row of a block that `number` gives a number to, on all cores. Where more of the
+    /// measure is nearer, as for a cosine, distances are its negatives.
+    pub fn offer_block<T: Element>(
+        &mut self,
+        measure: Measure,
+        query: &[f32],
+        rows: &[T],
+        number: impl Fn(usize) -> Option<u64> + Sync,
+    ) -> Result<()> {
+        let width = query.len().max(1);
+        let empty = Self { found: Vec::new(), unknown: Vec::new(), ..self.clone() };
+        let parts: Result<Vec<Self>> = rows
+            .par_chunks(PIECE * width)
+            .enumerate()
+            .map(|(piece, rows)| {
+                let mut best = empty.clone();
+                let mut distances = vec![0.0; rows.len() / width];
+                one_to_many(measure, query, rows, &mut distances)?;
+                for (row, distance) in distances.into_iter().enumerate() {
+                    let distance = if measure.larger_is_nearer() { -distance } else { distance };
+                    if (distance <= best.limit || distance.is_nan())
+                        && let Some(row) = number(piece * PIECE + row)
+                    {
+                        best.offer(distance, row);
+                    }
+                }
+                Ok(best)
+            })
+            .collect();
+        for part in parts? {
+            self.absorb(part);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random;
+
+    /// All rows sorted by a plain distance.
+    fn plain(distances: &[f32], wanted: usize, ties: bool) -> Vec<u64> {
+        let mut order: Vec<u64> = (0..distances.len() as u64).collect();
+        order.sort_by(|a, b| {
+            let (x, y) = (distances[*a as usize], distances[*b as usize]);
+            x.is_nan().cmp(&y.is_nan()).then(x.total_cmp(&y)).then(a.cmp(b))
+        });
+        if let (true, Some(last)) = (ties, order.get(wanted.saturating_sub(1)).copied()) {
+            let last = distances[last as usize];
+            return order
+                .into_iter()
+                .filter(|row| distances[*row as usize] <= last || last.is_nan())
+                .collect();
+        }
+        order.truncate(wanted);
+        order
+    }
+
+    #[test]
+    fn the_best_are_those_of_a_full_sort() {
+        for (case, count) in [0usize, 1, 9, 1000, 6000].into_iter().enumerate() {
+            let distances: Vec<f32> = (0..count as u64)
+                .map(|i| match random::signed(1, case as u64, i) {
+                    x if x > 0.9 => f32::NAN,
+                    // Few values: many ties.
+                    x => (x * 50.0).round(),
+                })
+                .collect();
+            for wanted in [0, 1, 7, 300, 9000] {
+                for ties in [false, true] {
+                    let mut nearest = Nearest::new(wanted, ties);
+                    for (row, distance) in distances.iter().enumerate() {
+                        nearest.offer(*distance, row as u64);
+                    }
+                    let mut got: Vec<u64> =
+                        nearest.into_rows().into_iter().map(|(_, row)| row).collect();
+                    let mut right = plain(&distances, wanted, ties && wanted > 0);
+                    if ties {
+                        got.sort_unstable();
+                        right.sort_unstable();
+                    }
+                    assert_eq!(got, right, "{count} {wanted} {ties}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn blocks_are_offered_whole_but_for_those_without_a_number() {
+        let (width, count) = (24, 7000);
+        let rows: Vec<f32> = (0..width * count).map(|i| random::signed(2, 0, i as u64)).collect();
+        let query: Vec<f32> = (0..width).map(|i| random::signed(3, 0, i as u64)).collect();
+        for measure in [Measure::Cosine, Measure::Dot, Measure::L1, Measure::SquaredL2] {
+            let mut nearest = Nearest::new(10, false);
+            let odd = |row: usize| (row % 2 == 1).then_some(row as u64 + 5);
+            nearest.offer_block(measure, &query, &rows, odd).unwrap();
+            let mut distances = vec![0.0; count];
+            one_to_many(measure, &query, &rows, &mut distances).unwrap();
+            let sign = if measure.larger_is_nearer() { -1.0 } else { 1.0 };
+            let mut right: Vec<(f32, u64)> = distances
+                .iter()
+                .enumerate()
+                .filter(|(row, _)| row % 2 == 1)
+                .map(|(row, distance)| (sign * distance, row as u64 + 5))
+                .collect();
+            right.sort_by(|a, b| a.0.total_cmp(&b.0));
+            assert_eq!(nearest.into_rows(), right[..10]);
+        }
+    }
+}
