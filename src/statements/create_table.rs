@@ -15,9 +15,9 @@ use crate::catalog::Relation;
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::result::ResultSet;
-use crate::statements::columns;
 use crate::statements::names::{self, quoted};
 use crate::statements::text::sql_text;
+use crate::statements::{columns, row_keys};
 use crate::tables::{CheckedRows, ColumnRole, Definition, TableName, create, storable};
 use futures::FutureExt;
 
@@ -376,6 +376,7 @@ async fn from_query(
         })
         .collect();
     let plan = LogicalPlanBuilder::from(plan).project(casts)?.build()?;
+    let plan = row_keys::known(plan, &definition)?;
     let rows = db.stream(plan).boxed().await?;
     Ok((definition, rows))
 }

@@ -20,6 +20,7 @@ pub mod named_arguments;
 mod names;
 mod nulls_last;
 mod parse;
+mod row_keys;
 mod schemas;
 mod secret;
 mod settings;

@@ -77,13 +77,21 @@ pub fn embed<I: Copy>(
         aside(|| work.timed(|| run(&given, &work))).map_err(failure)?
     };
     let mut failed = vec![false; given.len()];
+    // Of the rows that have an input, which of all rows they are.
+    let places: Vec<usize> = match embedded.failures.is_empty() {
+        true => Vec::new(),
+        false => (0..inputs.len()).filter(|&row| inputs[row].is_some()).collect(),
+    };
     for (row, error) in &embedded.failures {
-        let Some(input) = given.get(*row) else { continue };
+        let (Some(input), Some(place)) = (given.get(*row), places.get(*row)) else { continue };
         let input = shortened(&show(*input));
         if settings.get("on_error") != Some("null") {
-            return Err(exec_datafusion_err!("{function}('{input}'): {error}"));
+            let row = work.keys().map(|keys| format!(" in the row with {}", keys.named(*place)));
+            let row = row.unwrap_or_default();
+            return Err(exec_datafusion_err!("{function}('{input}'){row}: {error}"));
         }
-        work.failed(RowFailure { function, input, reason: error.to_string() });
+        let key = work.keys().map(|keys| keys.text(*place));
+        work.failed(RowFailure { function, key, input, reason: error.to_string() });
         failed[*row] = true;
     }
     let mut values = embedded.values;
