@@ -39,6 +39,7 @@ struct Shared {
     stage: Mutex<Option<(&'static str, u64, Instant)>>,
     steps: AtomicU64,
     left_out: Mutex<BTreeMap<&'static str, LeftOut>>,
+    unanswered: OnceLock<String>,
     memory: OnceLock<Arc<dyn Memory>>,
 }
 
@@ -213,6 +214,18 @@ impl Work {
     /// The keys of the rows of this call.
     pub(crate) fn keys(&self) -> Option<&Keys> {
         self.keys.as_deref()
+    }
+
+    /// Remembers why a server did not embed a constant. The planner computes a constant that failed
+    /// again and again, and each time would wait for the server as long.
+    pub(crate) fn unanswered(&self, reason: &str) {
+        // The first reason is the one that is told.
+        let _ = self.shared.unanswered.set(reason.to_string());
+    }
+
+    /// Why a server did not embed a constant of this statement.
+    pub(crate) fn why_unanswered(&self) -> Option<&str> {
+        self.shared.unanswered.get().map(String::as_str)
     }
 
     /// Remembers a row that failed.

@@ -71,10 +71,17 @@ pub fn embed<I: Copy>(
 ) -> Result<ArrayRef> {
     let work = config.extensions.get::<Work>().cloned().unwrap_or_default();
     let given: Vec<I> = inputs.iter().copied().flatten().collect();
+    let lone = inputs.len() == 1;
     let embedded = if given.is_empty() {
         Embedded { dims, ..Embedded::default() }
+    } else if let Some(reason) = work.why_unanswered().filter(|_| lone) {
+        return Err(failure(Error::Remote(reason.to_string())));
     } else {
-        aside(|| work.timed(|| run(&given, &work))).map_err(failure)?
+        let ran = aside(|| work.timed(|| run(&given, &work)));
+        if let (Err(Error::Remote(reason)), true) = (&ran, lone) {
+            work.unanswered(reason);
+        }
+        ran.map_err(failure)?
     };
     let mut failed = vec![false; given.len()];
     // Of the rows that have an input, which of all rows they are.
