@@ -26,7 +26,7 @@ use crate::session::{self, Secrets, Stores};
 use crate::statements::{self, Statement};
 use crate::system::{SYSTEM_SCHEMA, SystemSchema};
 use crate::tables::{MAIN_SCHEMA, TableName};
-use crate::watched::{Failures, Watched};
+use crate::watched::{Failures, StopsWork, Watched};
 
 /// How to open a database.
 #[derive(Debug, Clone)]
@@ -240,6 +240,17 @@ impl Database {
     /// The rows of a plan.
     pub(crate) async fn stream(&self, plan: LogicalPlan) -> Result<SendableRecordBatchStream> {
         self.stream_frame(DataFrame::new(self.context.state(), plan)).await
+    }
+
+    /// The rows of a plan, to be given to someone else, and what stops them when it is dropped.
+    pub(crate) async fn stream_away(
+        &self,
+        plan: LogicalPlan,
+    ) -> Result<(SendableRecordBatchStream, StopsWork)> {
+        let work = Work::default();
+        let frame = DataFrame::new(self.context.state(), plan);
+        let rows = self.stream_watched(frame, &work).await?;
+        Ok((rows, StopsWork(work)))
     }
 
     /// The rows of a frame, from a plan that lets go of its threads when it is stopped.

@@ -116,6 +116,16 @@ impl Drop for Watched {
     }
 }
 
+/// Ends a statement's work when it is dropped, whoever has its rows by then: Lance reads them in
+/// tasks that outlive whoever waits for Lance.
+pub struct StopsWork(pub Work);
+
+impl Drop for StopsWork {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
 struct WatchedRows {
     rows: SendableRecordBatchStream,
     /// Dropped after the rows.
