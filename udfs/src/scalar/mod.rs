@@ -2,6 +2,7 @@
 
 pub(crate) mod arguments;
 mod chunk_text;
+mod configured;
 mod count_tokens;
 mod embed_image;
 mod embed_text;
