@@ -27,7 +27,7 @@ use crate::session::{self, Secrets, Stores};
 use crate::statements::{self, Statement};
 use crate::system::{SYSTEM_SCHEMA, SystemSchema};
 use crate::tables::{MAIN_SCHEMA, TableName};
-use crate::watched::{Failures, Watched};
+use crate::watched::{Failures, StopsWork, Watched};
 
 /// How to open a database.
 #[derive(Debug, Clone)]
@@ -251,6 +251,17 @@ impl Database {
         self.stream_frame(DataFrame::new(self.context.state(), plan)).await
     }
 
+    /// The rows of a plan, to be given to someone else, and what stops them when it is dropped.
+    pub(crate) async fn stream_away(
+        &self,
+        plan: LogicalPlan,
+    ) -> Result<(SendableRecordBatchStream, StopsWork)> {
+        let work = Work::default();
+        let frame = DataFrame::new(self.context.state(), plan);
+        let rows = self.stream_watched(frame, &work).await?;
+        Ok((rows, StopsWork(work)))
+    }
+
     /// The rows of a frame, from a plan that lets go of its threads when it is stopped.
     pub(crate) async fn stream_frame(&self, frame: DataFrame) -> Result<SendableRecordBatchStream> {
         self.stream_watched(frame, &Work::default()).await
@@ -263,8 +274,8 @@ impl Database {
         work: &Work,
     ) -> Result<SendableRecordBatchStream> {
         let (mut state, plan) = frame.into_parts();
-        let plan = search::settled(&state, &plan).boxed().await?.unwrap_or(plan);
         state.config_mut().options_mut().extensions.insert(work.clone());
+        let plan = search::settled(&state, &plan).boxed().await?.unwrap_or(plan);
         work.count_memory(Arc::new(Pool::of(&state)));
         let settings = state.config().options().extensions.get::<session::Settings>().cloned();
         let statement = Within::new(&settings.unwrap_or_default(), work);

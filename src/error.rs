@@ -242,6 +242,13 @@ fn sentence(error: &DataFusionError) -> String {
     text.replace('\n', " ").replace("\\\"", "\"").trim_end().to_string()
 }
 
+impl Error {
+    /// The error on its way through a stream that Lance reads, which makes its own of all others.
+    pub(crate) fn through_lance(self) -> DataFusionError {
+        DataFusionError::External(Box::new(self))
+    }
+}
+
 impl From<Error> for DataFusionError {
     fn from(error: Error) -> Self {
         match error {
@@ -253,7 +260,11 @@ impl From<Error> for DataFusionError {
 
 impl From<lance::Error> for Error {
     fn from(error: lance::Error) -> Self {
-        Self::Lance(Box::new(error))
+        // What came out of a stream that Lance read is not Lance's.
+        match error.into_external() {
+            Ok(inner) => Self::from(DataFusionError::External(inner)),
+            Err(error) => Self::Lance(Box::new(error)),
+        }
     }
 }
 

@@ -86,11 +86,15 @@ impl Progress {
         let work = self.shared.work.lock().clone();
         let usage = work.as_ref().map(|(work, _)| work.usage()).unwrap_or_default();
         let tokens = (usage.tokens > 0).then_some(usage.tokens);
-        if let Some(stage) = self.shared.stage.lock().clone() {
+        let embedded = usage.inputs + usage.cached;
+        let done = self.shared.done.load(Ordering::Relaxed);
+        let stage = self.shared.stage.lock().clone();
+        // Rows that are embedded come in thousands: until the first do, the models say how far it is.
+        if let Some(stage) = stage.filter(|_| done > 0 || embedded == 0) {
             return Some(ProgressSnapshot {
                 stage: stage.name,
                 unit: stage.unit,
-                done: self.shared.done.load(Ordering::Relaxed),
+                done,
                 total: stage.total,
                 elapsed: stage.started.elapsed(),
                 tokens,
@@ -106,11 +110,11 @@ impl Progress {
                 tokens,
             });
         }
-        let (_, started) = work.filter(|_| usage.inputs + usage.cached > 0)?;
+        let (_, started) = work.filter(|_| embedded > 0)?;
         Some(ProgressSnapshot {
             stage: "embedding".to_string(),
             unit: "rows",
-            done: usage.inputs + usage.cached,
+            done: embedded,
             total: None,
             elapsed: started.elapsed(),
             tokens,

@@ -36,12 +36,16 @@ impl SystemSchema {
         let schema = Arc::new(Schema::new(vec![
             Field::new("time", DataType::Timestamp(TimeUnit::Microsecond, None), false),
             Field::new("function", DataType::Utf8, false),
+            Field::new("key", DataType::Utf8, true),
             Field::new("input", DataType::Utf8, false),
             Field::new("reason", DataType::Utf8, false),
         ]));
         let columns: Vec<ArrayRef> = vec![
             Arc::new(TimestampMicrosecondArray::from_iter_values(times)),
             text(|failure| failure.row.function),
+            Arc::new(
+                failures.iter().map(|failure| failure.row.key.clone()).collect::<StringArray>(),
+            ),
             text(|failure| &failure.row.input),
             text(|failure| &failure.row.reason),
         ];

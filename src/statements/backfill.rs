@@ -23,7 +23,7 @@ use lance::dataset::CommitBuilder;
 use lance::dataset::fragment::FileFragment;
 use lance::dataset::transaction::{DataReplacementGroup, Operation, Transaction};
 use lance_core::utils::deletion::DeletionVector;
-use portolan_udfs::Fingerprint;
+use portolan_udfs::{Fingerprint, Work};
 
 use crate::database::Database;
 use crate::error::{Error, Result};
@@ -31,8 +31,9 @@ use crate::result::ResultSet;
 use crate::statements::alter_table::add_nulls;
 use crate::statements::names::quoted;
 use crate::statements::text::sql_text;
-use crate::statements::{create_table, names};
+use crate::statements::{create_table, names, row_keys};
 use crate::tables::{ColumnRole, Definition, TableName, properties, retrying};
+use crate::watched::Watched;
 
 const TAG: &str = "ALTER TABLE";
 /// In the table's config: the columns that are not filled yet.
@@ -175,13 +176,16 @@ async fn fill(
         .map(|fragment| fragment.metadata().physical_rows.unwrap_or(0) as u64)
         .sum();
     db.progress().begin(format!("filling {name}.{column}"), "rows", Some(missing));
+    // Ends the work when the statement is stopped. Rows that fail are NULL, and so met again as gaps.
+    let work = Work::default();
+    let _watched = Watched::new(db, &work).telling_later();
     loop {
         let table = db.catalog().table(name).await?;
         let definition = table.definition();
         let Some(fragment) = unfilled(table.dataset(), column).into_iter().next() else {
             return Ok(());
         };
-        let value = Value::plan(db, &definition, column, expression)?;
+        let value = Value::plan(db, &definition, column, expression, &work)?;
         let group = write(db, &fragment, &definition, &value).boxed().await?;
         retrying(name, || commit(db, name, &fragment, group.clone(), column, text)).await?;
     }
@@ -206,12 +210,19 @@ struct Value {
 }
 
 impl Value {
-    fn plan(db: &Database, definition: &Definition, column: &str, text: &str) -> Result<Self> {
+    fn plan(
+        db: &Database,
+        definition: &Definition,
+        column: &str,
+        text: &str,
+        work: &Work,
+    ) -> Result<Self> {
         let Some(field) = definition.column(column) else {
             return Err(Error::not_found("column", column, "; it was dropped while it was filled"));
         };
         let all = DFSchema::try_from(definition.schema().as_ref().clone())?;
         let value = db.context().state().create_logical_expr(text, &all)?;
+        let value = row_keys::known_in(value, definition)?;
         let mut inputs: Vec<String> =
             value.column_refs().into_iter().map(|read| read.name.clone()).collect();
         inputs.sort();
@@ -223,7 +234,12 @@ impl Value {
             inputs.iter().filter_map(|name| definition.column(name).cloned()).collect();
         let schema = DFSchema::try_from(Schema::new(fields))?;
         let value = cast(value, field.data_type().clone());
-        let expression = db.context().create_physical_expr(value, &schema)?;
+        let mut state = db.context().state();
+        state.config_mut().options_mut().extensions.insert(work.clone());
+        // Functions get the options from here, which are those of when the state was made.
+        let options = state.config().options().clone();
+        state.execution_props_mut().config_options = Some(options);
+        let expression = state.create_physical_expr(value, &schema)?;
         Ok(Self { field: field.clone(), inputs, expression })
     }
 
@@ -302,9 +318,7 @@ async fn write(
                     Ok::<_, Error>(RecordBatch::try_new(schema, vec![column])?)
                 });
                 let batch = computed.join_unwind().await.map_err(lance::Error::from)?;
-                let batch = batch.map_err(|error| {
-                    lance::Error::from(datafusion::error::DataFusionError::from(error))
-                })?;
+                let batch = batch.map_err(|error| lance::Error::from(error.through_lance()))?;
                 progress.advance(batch.num_rows() as u64);
                 Ok(batch)
             }

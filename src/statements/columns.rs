@@ -14,6 +14,7 @@ use datafusion::scalar::ScalarValue;
 use portolan_udfs::Fingerprint;
 
 use crate::error::{Error, Result};
+use crate::statements::row_keys;
 use crate::tables::{ColumnRole, Definition};
 
 /// The plan whose rows are `source`'s in the table's shape. `targets` says which of the table's
@@ -44,7 +45,8 @@ pub fn shape(
         stored.push(cast(value, field.data_type().clone()).alias(field.name()));
     }
     let plan = LogicalPlanBuilder::from(source).project(stored)?.build()?;
-    with_generated(context, definition, plan, &|_, _, generated| Ok(Some(generated)))
+    let plan = with_generated(context, definition, plan, &|_, _, generated| Ok(Some(generated)))?;
+    row_keys::known(plan, definition)
 }
 
 /// Decides what becomes of one generated column: `None` keeps what the plan has for it.

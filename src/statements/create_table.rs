@@ -15,9 +15,9 @@ use crate::catalog::Relation;
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::result::ResultSet;
-use crate::statements::columns;
 use crate::statements::names::{self, quoted};
 use crate::statements::text::sql_text;
+use crate::statements::{columns, row_keys};
 use crate::tables::{CheckedRows, ColumnRole, Definition, TableName, create, storable};
 use futures::FutureExt;
 
@@ -61,7 +61,7 @@ pub async fn run(db: &Database, statement: &CreateTable, text: &str) -> Result<O
     };
     let columns = declared_columns(db, statement).await?;
     let key = primary_key(db, statement)?;
-    let (definition, rows) = match &statement.query {
+    let (definition, rows, _stops) = match &statement.query {
         None if columns.is_empty() => {
             return Err(Error::sql(format!("table '{name}' has no columns; give it at least one")));
         }
@@ -70,9 +70,15 @@ pub async fn run(db: &Database, statement: &CreateTable, text: &str) -> Result<O
             check_expressions(db, &definition)?;
             let definition = fingerprinted(db, &definition)?;
             let schema = definition.schema().clone();
-            (definition, Box::pin(EmptyRecordBatchStream::new(schema)) as SendableRecordBatchStream)
+            let rows: SendableRecordBatchStream = Box::pin(EmptyRecordBatchStream::new(schema));
+            (definition, rows, None)
         }
-        Some(query) => from_query(db, query, columns, &key, existing.as_ref()).await?,
+        Some(query) => {
+            let (definition, plan) =
+                from_query(db, query, columns, &key, existing.as_ref()).await?;
+            let (rows, stops) = db.stream_away(plan).boxed().await?;
+            (definition, rows, Some(stops))
+        }
     };
     check_key(&definition, &key)?;
     db.progress().begin(format!("writing {name}"), "rows", None);
@@ -338,14 +344,14 @@ fn checked_cast(db: &Database, field: &Field, value: Expr, schema: &DFSchema) ->
     Ok(())
 }
 
-/// The rows of CREATE TABLE … AS, as a stream, and the table that they make.
+/// The table that CREATE TABLE … AS makes, and the plan of its rows.
 async fn from_query(
     db: &Database,
     query: &Query,
     declared: Vec<(Field, ColumnRole)>,
     key: &[String],
     existing: Option<&crate::tables::Table>,
-) -> Result<(Definition, SendableRecordBatchStream)> {
+) -> Result<(Definition, LogicalPlan)> {
     let parsed = Parsed::Statement(Box::new(Sql::Query(Box::new(query.clone()))));
     let plan = db.context().state().statement_to_plan(parsed).await?;
     if !declared.is_empty() && declared.len() != plan.schema().fields().len() {
@@ -376,8 +382,8 @@ async fn from_query(
         })
         .collect();
     let plan = LogicalPlanBuilder::from(plan).project(casts)?.build()?;
-    let rows = db.stream(plan).boxed().await?;
-    Ok((definition, rows))
+    let plan = row_keys::known(plan, &definition)?;
+    Ok((definition, plan))
 }
 
 fn columns_of(plan: &LogicalPlan) -> Result<Vec<(Field, ColumnRole)>> {

@@ -215,7 +215,7 @@ async fn append(
     rows: LogicalPlan,
     text: &str,
 ) -> Result<u64> {
-    let stream = db.stream(rows).boxed().await?;
+    let (stream, _stops) = db.stream_away(rows).boxed().await?;
     db.progress().begin(format!("writing {name}"), "rows", None);
     let checked =
         CheckedRows::new(stream, &table.definition(), name.to_string(), db.progress().clone());

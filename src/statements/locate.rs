@@ -4,7 +4,8 @@
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
-use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use crate::database::Database;
 use crate::error::{Error, Location};
@@ -58,6 +59,80 @@ pub fn missing_table(db: &Database, error: Error) -> Error {
         }
         None => error,
     }
+}
+
+/// Characters of a call that a message repeats; of a longer one, the name alone.
+const SHOWN: usize = 60;
+
+/// The planner's error for a window function without OVER, which it takes for one that nobody knows.
+pub fn without_over(db: &Database, error: Error, statement: &str) -> Error {
+    let Error::DataFusion { source, .. } = &error else { return error };
+    let DataFusionError::Plan(message) = source.find_root() else { return error };
+    let Some(name) = message.strip_prefix("Invalid function '").and_then(|m| m.split('\'').next())
+    else {
+        return error;
+    };
+    if !db.context().state().window_functions().contains_key(name) {
+        return error;
+    }
+    let ours = portolan_udfs::window_functions().iter().any(|function| function.name() == name);
+    let over = if ours { "OVER ()" } else { "OVER (ORDER BY …)" };
+    let call = call_without_over(name, statement);
+    let location = call.as_ref().map(|(place, _)| *place);
+    let shown = call.map(|(_, text)| text).filter(|text| text.chars().count() <= SHOWN);
+    let shown = shown.unwrap_or_else(|| format!("{name}(…)"));
+    Error::Sql { message: format!("{name} is a window function: write {shown} {over}"), location }
+}
+
+/// Where in a statement a function is called without OVER, and the call in one line.
+fn call_without_over(name: &str, statement: &str) -> Option<(Location, String)> {
+    let tokens = Tokenizer::new(&GenericDialect {}, statement).tokenize_with_location().ok()?;
+    let tokens: Vec<TokenWithSpan> =
+        tokens.into_iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).collect();
+    tokens.iter().enumerate().find_map(|(index, first)| {
+        let Token::Word(word) = &first.token else { return None };
+        if !word.value.eq_ignore_ascii_case(name) {
+            return None;
+        }
+        let length = arguments(tokens.get(index + 1..)?)?;
+        let (call, rest) = tokens.get(index..)?.split_at_checked(length + 1)?;
+        let next = rest.first().map(|token| &token.token);
+        if matches!(next, Some(Token::Word(word)) if word.keyword == Keyword::OVER) {
+            return None;
+        }
+        let at = first.span.start;
+        Some((Location { line: at.line, column: at.column }, in_one_line(call)))
+    })
+}
+
+/// How many tokens a call's arguments are, with their parentheses.
+fn arguments(tokens: &[TokenWithSpan]) -> Option<usize> {
+    let mut open = 0_usize;
+    for (index, token) in tokens.iter().enumerate() {
+        match token.token {
+            Token::LParen => open += 1,
+            Token::RParen => open = open.checked_sub(1)?,
+            _ => {}
+        }
+        if open == 0 {
+            return (index > 0).then_some(index + 1);
+        }
+    }
+    None
+}
+
+/// Tokens as they were written, with one blank where there was any.
+fn in_one_line(tokens: &[TokenWithSpan]) -> String {
+    let mut text = String::new();
+    let mut end = None;
+    for token in tokens {
+        if end.is_some_and(|end| end != token.span.start) {
+            text.push(' ');
+        }
+        text.push_str(&token.token.to_string());
+        end = Some(token.span.end);
+    }
+    text
 }
 
 fn from_engine(error: &DataFusionError, statement: &str) -> Option<Location> {

@@ -15,6 +15,7 @@ use crate::result::ResultSet;
 use crate::statements::change::{ADDRESS, CHANGE, Change, ID, Twice};
 use crate::statements::columns::{self, with_generated};
 use crate::statements::names::{self, quoted};
+use crate::statements::row_keys;
 use crate::statements::text::sql_text;
 use crate::tables::{ColumnRole, Definition, RowChange, Table, TableName, retrying};
 use futures::FutureExt;
@@ -387,5 +388,6 @@ fn finish(
         cast(col(Column::from_name(ADDRESS)), ScalarValue::UInt64(None).data_type()).alias(ADDRESS),
     ];
     columns.extend(definition.names().map(|name| col(Column::from_name(name))));
-    Ok(LogicalPlanBuilder::from(plan).project(columns)?.build()?)
+    let plan = LogicalPlanBuilder::from(plan).project(columns)?.build()?;
+    row_keys::known(plan, definition)
 }

@@ -22,6 +22,7 @@ mod names;
 mod nulls_last;
 mod parse;
 mod prepared;
+mod row_keys;
 mod schemas;
 mod search_indexes;
 mod secret;
@@ -99,7 +100,9 @@ pub(crate) async fn run(db: &Database, statement: &Statement) -> Result<ResultSe
     // On the heap: together the futures of all statements would be a large piece of stack.
     let result = Box::pin(dispatch(db, statement)).await;
     result.map_err(|error| {
-        locate::in_text(locate::missing_table(db, error), &statement.text, statement.start)
+        let error = locate::missing_table(db, error);
+        let error = locate::without_over(db, error, &statement.text);
+        locate::in_text(error, &statement.text, statement.start)
     })
 }
 

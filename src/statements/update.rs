@@ -19,12 +19,12 @@ use crate::catalog::{Pin, Relation};
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::result::ResultSet;
-use crate::statements::backfill;
 use crate::statements::change::{ADDRESS, CHANGE, Change, ID, Twice};
 use crate::statements::columns::with_generated;
 use crate::statements::merge::assignments;
 use crate::statements::names::{self, quoted};
 use crate::statements::text::sql_text;
+use crate::statements::{backfill, row_keys};
 use crate::tables::{Definition, RowChange, TableName, retrying};
 use futures::{FutureExt, TryStreamExt};
 use portolan_udfs::Fingerprint;
@@ -296,6 +296,9 @@ async fn plan_update(
         let stale = values.iter().any(|(column, _)| inputs.contains(column));
         Ok((stale || pending.contains(field.name())).then_some(generated))
     })?;
+    // A row whose key changes has none by which it can be found.
+    let key_changes = values.iter().any(|(column, _)| definition.primary_key().contains(column));
+    let plan = if key_changes { plan } else { row_keys::known(plan, &definition)? };
     Ok(Change { table, plan, twice: Twice::First, pins: vec![pin] })
 }
 

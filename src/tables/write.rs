@@ -158,7 +158,10 @@ impl Stream for CheckedRows {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.input.poll_next_unpin(cx).map(|next| {
-            next.map(|batch| batch.and_then(|batch| self.check(&batch).map_err(Into::into)))
+            next.map(|batch| {
+                let checked = batch.map_err(Error::from).and_then(|batch| self.check(&batch));
+                checked.map_err(Error::through_lance)
+            })
         })
     }
 }

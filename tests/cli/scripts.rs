@@ -102,6 +102,22 @@ fn what_there_is_can_be_listed() {
 }
 
 #[test]
+fn a_vector_column_says_whose_vectors_it_holds() {
+    // Of a server nothing is asked before there is a row.
+    let script = "SET portolan.inference_mode = 'remote';
+        SET portolan.remote_url = 'http://127.0.0.1:1/v1/embeddings';
+        CREATE TABLE notes (id BIGINT PRIMARY KEY, body TEXT, v VECTOR(384) GENERATED ALWAYS AS
+          (embed_text(body, 'clustering', model => 'all-MiniLM-L6-v2')) STORED);
+        \\d+ notes
+        \\d notes\n";
+    let listed = run_with_input(&[], script);
+    assert_eq!(listed.code, Some(0), "{}", listed.err);
+    let model = listed.out.matches("all-MiniLM-L6-v2 clustering").count();
+    assert_eq!(model, 2, "{}", listed.out);
+    assert!(listed.out.contains("public"), "{}", listed.out);
+}
+
+#[test]
 fn programs_get_rows_only() {
     let script = "CREATE TABLE t AS SELECT 1 AS n; INSERT INTO t VALUES (2), (3); SELECT count(*) AS n FROM t;";
     let csv = run(&["--format", "csv", "-c", script]);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::models;
 use crate::skipped::skip;
 
 /// How long anything may take to appear; unoptimised builds on busy machines are slow.
@@ -172,6 +173,44 @@ fn ctrl_c_stops_a_statement() {
     assert!(!screen.contains("running, 0:0"), "the progress line is erased: {screen}");
     terminal.line("select 40 + 2 as answer;");
     terminal.wait_for("     42");
+}
+
+/// A model at work is stopped as soon as any other statement.
+#[test]
+fn ctrl_c_stops_a_model() {
+    if let Err(reason) = models::fetched() {
+        return skip(&format!("stopping a model: {reason}"));
+    }
+    let Some(terminal) = Terminal::start("model") else { return };
+    let folder = tokio::runtime::Runtime::new().unwrap().block_on(models::folder());
+    terminal.line(&format!("set portolan.model_dir = '{folder}';"));
+    terminal
+        .line("set portolan.text_model = 'all-MiniLM-L6-v2'; set portolan.embed_cache = 'off';");
+    terminal.line(
+        "create table t as select value as id, repeat('a harbour and a ship ', 20) || value as text \
+         from generate_series(1, 100000);",
+    );
+    terminal
+        .wait_until("the table", |screen| screen.contains("Time:") || screen.contains("CREATE"));
+    terminal.line("create table w (id bigint, v vector(384));");
+    for (statement, at_work) in [
+        ("select count(embed_text(text)) from t;", "tokens/s"),
+        ("create table u as select id, embed_text(text) as v from t;", "tokens/s"),
+        ("insert into w select id, embed_text(text) from t;", "tokens/s"),
+        ("alter table t add column v as (embed_text(text));", "tokens/s"),
+    ] {
+        terminal.clear();
+        terminal.line(statement);
+        terminal.wait_for(at_work);
+        let pressed = Instant::now();
+        terminal.key("C-c");
+        terminal.wait_for("Stopped: the statement was interrupted.");
+        let waited = pressed.elapsed();
+        println!("stopped after {waited:?}: {statement}");
+        assert!(waited < Duration::from_secs(3), "{waited:?}: {statement}");
+        terminal.line("select arrow_typeof(embed_text('a boat')) as kind;");
+        terminal.wait_for("FixedSizeList(384 x Float32)");
+    }
 }
 
 #[test]

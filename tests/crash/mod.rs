@@ -5,6 +5,7 @@
 //! killed backfill goes on when its statement is run again. `PORTOLAN_CRASH_SEED` repeats a run,
 //! `PORTOLAN_CRASH_KILLS` makes it longer.
 
+mod embedding;
 mod random;
 
 use std::collections::BTreeMap;

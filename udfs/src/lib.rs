@@ -21,6 +21,7 @@ use portolan_models::Models;
 pub use files::{Files, LocalFiles};
 pub use fingerprint::Fingerprint;
 pub use reference::markdown;
+pub use scalar::with_key;
 pub use settings::{Settings, parse_bytes};
 pub use statement::Statement;
 pub use work::{LeftOut, Memory, RowFailure, Stage, Usage, Work};

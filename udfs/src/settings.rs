@@ -16,6 +16,7 @@ enum Check {
     Text,
     OneOf(&'static [&'static str]),
     Whole,
+    Positive,
     Bytes,
 }
 
@@ -110,6 +111,12 @@ const SETTINGS: &[Setting] = &[
         description: "Environment variable that holds the remote server's key",
     },
     Setting {
+        name: "remote_timeout",
+        default: Some("120"),
+        check: Check::Positive,
+        description: "Seconds in which the remote server must have answered a request",
+    },
+    Setting {
         name: "remote_url",
         default: None,
         check: Check::Text,
@@ -160,6 +167,7 @@ impl Settings {
             mode: self.get("inference_mode").and_then(InferenceMode::from_name).unwrap_or_default(),
             remote_url: text("remote_url"),
             remote_key_env: text("remote_key_env"),
+            remote_timeout: self.get("remote_timeout").and_then(|seconds| seconds.parse().ok()),
             run_tokens: self.get("batch_tokens").and_then(|tokens| tokens.parse().ok()),
             cache_limit: kept.then(|| size.map_or(portolan_models::DEFAULT_LIMIT, |s| s as u64)),
         }
@@ -203,6 +211,12 @@ impl Check {
             Self::Whole => lower.parse::<u64>().map(|number| number.to_string()).map_err(|_| {
                 config_datafusion_err!("portolan.{name} is a whole number, not '{value}'")
             }),
+            Self::Positive => match lower.parse::<u64>() {
+                Ok(number) if number > 0 => Ok(number.to_string()),
+                _ => Err(config_datafusion_err!(
+                    "portolan.{name} is a whole number from 1, not '{value}'"
+                )),
+            },
             Self::Bytes => parse_bytes(&lower).map(|_| value.trim().to_string()).ok_or_else(|| {
                 config_datafusion_err!(
                     "portolan.{name} is a size like '512MB' or '8GB', not '{value}'"

@@ -14,6 +14,8 @@ use parking_lot::Mutex;
 use portolan_models::Watch;
 use portolan_models::remote::Place;
 
+use crate::scalar::Keys;
+
 /// Rows that are remembered one by one; of more, only the number.
 const MOST_FAILURES: usize = 10_000;
 
@@ -21,6 +23,8 @@ const MOST_FAILURES: usize = 10_000;
 #[derive(Clone, Default)]
 pub struct Work {
     shared: Arc<Shared>,
+    /// Of the rows of one call, where they have some.
+    keys: Option<Arc<Keys>>,
 }
 
 #[derive(Default)]
@@ -35,6 +39,7 @@ struct Shared {
     stage: Mutex<Option<(&'static str, u64, Instant)>>,
     steps: AtomicU64,
     left_out: Mutex<BTreeMap<&'static str, LeftOut>>,
+    unanswered: OnceLock<String>,
     memory: OnceLock<Arc<dyn Memory>>,
 }
 
@@ -56,6 +61,8 @@ struct Failures {
 pub struct RowFailure {
     /// The function.
     pub function: &'static str,
+    /// Its key, where it is a row of a table that has one.
+    pub key: Option<String>,
     /// Its input, shortened.
     pub input: String,
     /// Why it failed.
@@ -197,6 +204,28 @@ impl Work {
     /// No long work goes on any more.
     pub(crate) fn end_stage(&self) {
         *self.shared.stage.lock() = None;
+    }
+
+    /// The same work, in a call for rows with these keys.
+    pub(crate) fn for_rows(&self, keys: Keys) -> Self {
+        Self { shared: self.shared.clone(), keys: Some(Arc::new(keys)) }
+    }
+
+    /// The keys of the rows of this call.
+    pub(crate) fn keys(&self) -> Option<&Keys> {
+        self.keys.as_deref()
+    }
+
+    /// Remembers why a server did not embed a constant. The planner computes a constant that failed
+    /// again and again, and each time would wait for the server as long.
+    pub(crate) fn unanswered(&self, reason: &str) {
+        // The first reason is the one that is told.
+        let _ = self.shared.unanswered.set(reason.to_string());
+    }
+
+    /// Why a server did not embed a constant of this statement.
+    pub(crate) fn why_unanswered(&self) -> Option<&str> {
+        self.shared.unanswered.get().map(String::as_str)
     }
 
     /// Remembers a row that failed.

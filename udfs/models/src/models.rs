@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Weak};
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -48,6 +49,8 @@ pub struct Preferences {
     pub remote_url: Option<String>,
     /// The environment variable that holds its key.
     pub remote_key_env: Option<String>,
+    /// Seconds in which it must have answered a request; 120 where it is not said.
+    pub remote_timeout: Option<u64>,
     /// Tokens of a run.
     pub run_tokens: Option<usize>,
     /// Bytes that the cache may grow to; no cache is used without.
@@ -79,8 +82,8 @@ enum Opened {
 /// What a loaded model is found by.
 type Place = (String, PathBuf, String);
 
-/// Address, key variable, and model of a remote embedder.
-type RemoteKey = (String, Option<String>, String);
+/// Address, key variable, seconds to answer, and model of a remote embedder.
+type RemoteKey = (String, Option<String>, Option<u64>, String);
 
 /// Models that are loaded in this process, for databases to share.
 type Loaded<T> = LazyLock<Mutex<HashMap<Place, Weak<T>>>>;
@@ -270,12 +273,20 @@ impl Models {
         preferences: &Preferences,
     ) -> Result<Arc<RemoteEmbedder>> {
         let url = preferences.remote_url.clone().unwrap_or_default();
-        let key = (url.clone(), preferences.remote_key_env.clone(), manifest.name.clone());
+        let key = (
+            url.clone(),
+            preferences.remote_key_env.clone(),
+            preferences.remote_timeout,
+            manifest.name.clone(),
+        );
         if let Some(server) = self.state.lock().remotes.get(&key) {
             return Ok(server.clone());
         }
         let mut options = RemoteOptions::new(url, &manifest.name);
         options.key_env = preferences.remote_key_env.clone();
+        if let Some(seconds) = preferences.remote_timeout {
+            options.timeout = Duration::from_secs(seconds);
+        }
         let server = Arc::new(RemoteEmbedder::new(options, |name| std::env::var(name).ok())?);
         self.state.lock().remotes.insert(key, server.clone());
         Ok(server)

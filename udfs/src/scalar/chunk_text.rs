@@ -1,6 +1,5 @@
 //! `chunk_text(text, max_tokens [, overlap [, model]])`: a long text in pieces.
 
-use std::hash::{Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{ArrayRef, AsArray, Int32Builder, ListBuilder, StringBuilder, StructBuilder};
@@ -15,17 +14,16 @@ use portolan_models::Models;
 use portolan_models::text::{Chunk, Tokens};
 
 use super::arguments::{self, Arguments};
+use super::configured::Configured;
 use super::vectors;
-use crate::settings::Settings;
 
 /// The parameters, in their order.
 pub const PARAMETERS: &[&str] = &["text", "max_tokens", "overlap", "model"];
 
 /// The function, in a session with these settings.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ChunkText {
-    models: Arc<Models>,
-    settings: Settings,
+    session: Configured,
     signature: Signature,
 }
 
@@ -33,21 +31,7 @@ impl ChunkText {
     /// With models that are shared, in a session that begins.
     pub fn new(models: Arc<Models>) -> Self {
         let signature = arguments::signature(PARAMETERS);
-        Self { models, settings: Settings::default(), signature }
-    }
-}
-
-impl PartialEq for ChunkText {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.models, &other.models) && self.settings == other.settings
-    }
-}
-
-impl Eq for ChunkText {}
-
-impl Hash for ChunkText {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.settings.hash(state);
+        Self { session: Configured::new(models), signature }
     }
 }
 
@@ -89,23 +73,25 @@ impl ScalarUDFImpl for ChunkText {
                 "chunk_text: max_tokens is 1 or more and overlap less than it, not {most} and {overlap}"
             );
         }
-        let model =
-            arguments.text("model")?.or(self.settings.get("text_model")).unwrap_or_default();
+        let model = self.session.model(arguments.text("model")?, "text_model");
         let Some(texts) = args.args.first() else {
             return internal_err!("chunk_text without a text");
         };
         let is_scalar = matches!(texts, ColumnarValue::Scalar(_));
         let texts = texts.to_array(if is_scalar { 1 } else { args.number_rows })?;
-        let model =
-            self.models.text(model, &self.settings.preferences()).map_err(vectors::failure)?;
+        let model = self
+            .session
+            .models
+            .text(model, &self.session.preferences())
+            .map_err(vectors::failure)?;
         let tokens = model.tokens().map_err(vectors::failure)?;
         let chunks = vectors::aside(|| chunks(&texts, tokens, size, shared))?;
         vectors::value(chunks, is_scalar)
     }
 
     fn with_updated_config(&self, config: &ConfigOptions) -> Option<ScalarUDF> {
-        let settings = config.extensions.get::<Settings>()?.clone();
-        Some(ScalarUDF::new_from_impl(Self { settings, ..self.clone() }))
+        let session = self.session.with(config)?;
+        Some(ScalarUDF::new_from_impl(Self { session, ..self.clone() }))
     }
 
     fn documentation(&self) -> Option<&Documentation> {

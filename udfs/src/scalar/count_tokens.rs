@@ -1,6 +1,5 @@
 //! `count_tokens(text [, model])`: how much of a model's room a text takes.
 
-use std::hash::{Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{AsArray, Int32Array};
@@ -14,17 +13,16 @@ use datafusion_expr::{
 use portolan_models::Models;
 
 use super::arguments::{self, Arguments};
+use super::configured::Configured;
 use super::vectors;
-use crate::settings::Settings;
 
 /// The parameters, in their order.
 pub const PARAMETERS: &[&str] = &["text", "model"];
 
 /// The function, in a session with these settings.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CountTokens {
-    models: Arc<Models>,
-    settings: Settings,
+    session: Configured,
     signature: Signature,
 }
 
@@ -32,21 +30,7 @@ impl CountTokens {
     /// With models that are shared, in a session that begins.
     pub fn new(models: Arc<Models>) -> Self {
         let signature = arguments::signature(PARAMETERS);
-        Self { models, settings: Settings::default(), signature }
-    }
-}
-
-impl PartialEq for CountTokens {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.models, &other.models) && self.settings == other.settings
-    }
-}
-
-impl Eq for CountTokens {}
-
-impl Hash for CountTokens {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.settings.hash(state);
+        Self { session: Configured::new(models), signature }
     }
 }
 
@@ -70,15 +54,17 @@ impl ScalarUDFImpl for CountTokens {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let constants = arguments::constants(&args.args);
         let arguments = Arguments::new("count_tokens", PARAMETERS, &constants);
-        let model =
-            arguments.text("model")?.or(self.settings.get("text_model")).unwrap_or_default();
+        let model = self.session.model(arguments.text("model")?, "text_model");
         let Some(texts) = args.args.first() else {
             return internal_err!("count_tokens without a text");
         };
         let is_scalar = matches!(texts, ColumnarValue::Scalar(_));
         let texts = texts.to_array(if is_scalar { 1 } else { args.number_rows })?;
-        let model =
-            self.models.text(model, &self.settings.preferences()).map_err(vectors::failure)?;
+        let model = self
+            .session
+            .models
+            .text(model, &self.session.preferences())
+            .map_err(vectors::failure)?;
         let tokens = model.tokens().map_err(vectors::failure)?;
         let counts = vectors::aside(|| {
             texts
@@ -98,8 +84,8 @@ impl ScalarUDFImpl for CountTokens {
     }
 
     fn with_updated_config(&self, config: &ConfigOptions) -> Option<ScalarUDF> {
-        let settings = config.extensions.get::<Settings>()?.clone();
-        Some(ScalarUDF::new_from_impl(Self { settings, ..self.clone() }))
+        let session = self.session.with(config)?;
+        Some(ScalarUDF::new_from_impl(Self { session, ..self.clone() }))
     }
 
     fn documentation(&self) -> Option<&Documentation> {

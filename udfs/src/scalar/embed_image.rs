@@ -16,10 +16,10 @@ use datafusion_expr::{
 use portolan_models::{Embedded, Error, Manifest, Models, Preferences, Watch};
 
 use super::arguments::{self, Arguments};
+use super::configured::Configured;
 use super::vectors;
 use crate::files::Files;
 use crate::fingerprint::Fingerprint;
-use crate::settings::Settings;
 
 /// The parameters, in their order.
 pub const PARAMETERS: &[&str] = &["image", "dims", "model"];
@@ -30,9 +30,8 @@ const FILES: usize = 64;
 /// The function, in a session with these settings.
 #[derive(Debug, Clone)]
 pub struct EmbedImage {
-    models: Arc<Models>,
+    session: Configured,
     files: Arc<dyn Files>,
-    settings: Settings,
     signature: Signature,
 }
 
@@ -47,15 +46,15 @@ impl EmbedImage {
     /// With models that are shared, in a session that begins and reads files by `files`.
     pub fn new(models: Arc<Models>, files: Arc<dyn Files>) -> Self {
         let signature = arguments::signature(PARAMETERS);
-        Self { models, files, settings: Settings::default(), signature }
+        Self { session: Configured::new(models), files, signature }
     }
 
     fn call(&self, constants: &[Option<&ScalarValue>]) -> Result<(Manifest, usize)> {
         let arguments = Arguments::new("embed_image", PARAMETERS, constants);
-        let model =
-            arguments.text("model")?.or(self.settings.get("image_model")).unwrap_or_default();
-        let preferences = self.settings.preferences();
-        let manifest = self.models.manifest(model, &preferences).map_err(vectors::failure)?;
+        let model = self.session.model(arguments.text("model")?, "image_model");
+        let preferences = self.session.preferences();
+        let manifest =
+            self.session.models.manifest(model, &preferences).map_err(vectors::failure)?;
         if manifest.modality == portolan_models::Modality::Text {
             return plan_err!(
                 "embed_image: model '{model}' takes texts, not images; use embed_text"
@@ -87,7 +86,8 @@ impl EmbedImage {
                     Err(reason) => all.failures.push((first + row, Error::Input(reason))),
                 }
             }
-            let embedded = self.models.embed_images(manifest, &bytes, dims, preferences, watch)?;
+            let embedded =
+                self.session.models.embed_images(manifest, &bytes, dims, preferences, watch)?;
             let start = all.values.len();
             all.values.resize(start + part.len() * dims, 0.0);
             for (row, vector) in rows.iter().zip(embedded.values.chunks_exact(dims)) {
@@ -111,9 +111,7 @@ impl EmbedImage {
 
 impl PartialEq for EmbedImage {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.models, &other.models)
-            && Arc::ptr_eq(&self.files, &other.files)
-            && self.settings == other.settings
+        self.session == other.session && Arc::ptr_eq(&self.files, &other.files)
     }
 }
 
@@ -121,7 +119,7 @@ impl Eq for EmbedImage {}
 
 impl Hash for EmbedImage {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.settings.hash(state);
+        self.session.hash(state);
     }
 }
 
@@ -161,8 +159,9 @@ impl ScalarUDFImpl for EmbedImage {
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
         let (manifest, dims) = self.call(args.scalar_arguments)?;
-        let preferences = self.settings.preferences();
-        let revision = self.models.revision(&manifest, &preferences).map_err(vectors::failure)?;
+        let preferences = self.session.preferences();
+        let revision =
+            self.session.models.revision(&manifest, &preferences).map_err(vectors::failure)?;
         let recipe = portolan_models::RECIPE;
         let space = manifest.shared_space().map(str::to_string);
         let model = manifest.name;
@@ -179,11 +178,11 @@ impl ScalarUDFImpl for EmbedImage {
         };
         let is_scalar = matches!(images, ColumnarValue::Scalar(_));
         let images = images.to_array(if is_scalar { 1 } else { args.number_rows })?;
-        let preferences = self.settings.preferences();
+        let preferences = self.session.preferences();
         let vectors = vectors::embed(
             "embed_image",
             &args.config_options,
-            &self.settings,
+            &self.session.settings,
             &rows(&images),
             dims,
             show,
@@ -193,8 +192,8 @@ impl ScalarUDFImpl for EmbedImage {
     }
 
     fn with_updated_config(&self, config: &ConfigOptions) -> Option<ScalarUDF> {
-        let settings = config.extensions.get::<Settings>()?.clone();
-        Some(ScalarUDF::new_from_impl(Self { settings, ..self.clone() }))
+        let session = self.session.with(config)?;
+        Some(ScalarUDF::new_from_impl(Self { session, ..self.clone() }))
     }
 
     fn documentation(&self) -> Option<&Documentation> {

@@ -1,6 +1,5 @@
 //! `embed_text(text [, task [, dims [, model [, long_text]]]])`: texts become vectors.
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::AsArray;
@@ -14,18 +13,17 @@ use datafusion_expr::{
 use portolan_models::{LongText, Manifest, Models, Task, TextRequest};
 
 use super::arguments::{self, Arguments};
+use super::configured::Configured;
 use super::vectors;
 use crate::fingerprint::Fingerprint;
-use crate::settings::Settings;
 
 /// The parameters, in their order.
 pub const PARAMETERS: &[&str] = &["text", "task", "dims", "model", "long_text"];
 
 /// The function, in a session with these settings.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EmbedText {
-    models: Arc<Models>,
-    settings: Settings,
+    session: Configured,
     signature: Signature,
 }
 
@@ -39,7 +37,7 @@ impl EmbedText {
     /// With models that are shared, in a session that begins.
     pub fn new(models: Arc<Models>) -> Self {
         let signature = arguments::signature(PARAMETERS);
-        Self { models, settings: Settings::default(), signature }
+        Self { session: Configured::new(models), signature }
     }
 
     fn call(&self, constants: &[Option<&ScalarValue>]) -> Result<Call> {
@@ -68,12 +66,10 @@ impl EmbedText {
                 }
             },
         };
-        let preferences = self.settings.preferences();
-        let model = match arguments.text("model")? {
-            Some(model) => model,
-            None => self.settings.get("text_model").unwrap_or_default(),
-        };
-        let manifest = self.models.manifest(model, &preferences).map_err(vectors::failure)?;
+        let preferences = self.session.preferences();
+        let model = self.session.model(arguments.text("model")?, "text_model");
+        let manifest =
+            self.session.models.manifest(model, &preferences).map_err(vectors::failure)?;
         if manifest.text.is_none() {
             return plan_err!(
                 "embed_text: model '{model}' takes images, not texts; use embed_image"
@@ -81,20 +77,6 @@ impl EmbedText {
         }
         let dims = vectors::dims("embed_text", &manifest, arguments.whole("dims")?)?;
         Ok(Call { manifest, request: TextRequest { task, dims, long } })
-    }
-}
-
-impl PartialEq for EmbedText {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.models, &other.models) && self.settings == other.settings
-    }
-}
-
-impl Eq for EmbedText {}
-
-impl Hash for EmbedText {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.settings.hash(state);
     }
 }
 
@@ -122,8 +104,9 @@ impl ScalarUDFImpl for EmbedText {
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
         let Call { manifest, request } = self.call(args.scalar_arguments)?;
-        let preferences = self.settings.preferences();
-        let revision = self.models.revision(&manifest, &preferences).map_err(vectors::failure)?;
+        let preferences = self.session.preferences();
+        let revision =
+            self.session.models.revision(&manifest, &preferences).map_err(vectors::failure)?;
         let fingerprint = Fingerprint {
             space: manifest.shared_space().map(str::to_string),
             model: manifest.name,
@@ -145,22 +128,24 @@ impl ScalarUDFImpl for EmbedText {
         let is_scalar = matches!(texts, ColumnarValue::Scalar(_));
         let texts = texts.to_array(if is_scalar { 1 } else { args.number_rows })?;
         let texts = texts.as_string::<i32>().iter().collect::<Vec<_>>();
-        let preferences = self.settings.preferences();
+        let preferences = self.session.preferences();
         let vectors = vectors::embed(
             "embed_text",
             &args.config_options,
-            &self.settings,
+            &self.session.settings,
             &texts,
             request.dims,
             str::to_string,
-            |texts, work| self.models.embed_texts(&manifest, texts, request, &preferences, work),
+            |texts, work| {
+                self.session.models.embed_texts(&manifest, texts, request, &preferences, work)
+            },
         )?;
         vectors::value(vectors, is_scalar)
     }
 
     fn with_updated_config(&self, config: &ConfigOptions) -> Option<ScalarUDF> {
-        let settings = config.extensions.get::<Settings>()?.clone();
-        Some(ScalarUDF::new_from_impl(Self { settings, ..self.clone() }))
+        let session = self.session.with(config)?;
+        Some(ScalarUDF::new_from_impl(Self { session, ..self.clone() }))
     }
 
     fn documentation(&self) -> Option<&Documentation> {

@@ -71,19 +71,34 @@ pub fn embed<I: Copy>(
 ) -> Result<ArrayRef> {
     let work = config.extensions.get::<Work>().cloned().unwrap_or_default();
     let given: Vec<I> = inputs.iter().copied().flatten().collect();
+    let lone = inputs.len() == 1;
     let embedded = if given.is_empty() {
         Embedded { dims, ..Embedded::default() }
+    } else if let Some(reason) = work.why_unanswered().filter(|_| lone) {
+        return Err(failure(Error::Remote(reason.to_string())));
     } else {
-        aside(|| work.timed(|| run(&given, &work))).map_err(failure)?
+        let ran = aside(|| work.timed(|| run(&given, &work)));
+        if let (Err(Error::Remote(reason)), true) = (&ran, lone) {
+            work.unanswered(reason);
+        }
+        ran.map_err(failure)?
     };
     let mut failed = vec![false; given.len()];
+    // Of the rows that have an input, which of all rows they are.
+    let places: Vec<usize> = match embedded.failures.is_empty() {
+        true => Vec::new(),
+        false => (0..inputs.len()).filter(|&row| inputs[row].is_some()).collect(),
+    };
     for (row, error) in &embedded.failures {
-        let Some(input) = given.get(*row) else { continue };
+        let (Some(input), Some(place)) = (given.get(*row), places.get(*row)) else { continue };
         let input = shortened(&show(*input));
         if settings.get("on_error") != Some("null") {
-            return Err(exec_datafusion_err!("{function}('{input}'): {error}"));
+            let row = work.keys().map(|keys| format!(" in the row with {}", keys.named(*place)));
+            let row = row.unwrap_or_default();
+            return Err(exec_datafusion_err!("{function}('{input}'){row}: {error}"));
         }
-        work.failed(RowFailure { function, input, reason: error.to_string() });
+        let key = work.keys().map(|keys| keys.text(*place));
+        work.failed(RowFailure { function, key, input, reason: error.to_string() });
         failed[*row] = true;
     }
     let mut values = embedded.values;
