@@ -4,6 +4,7 @@
 
 mod cli;
 mod compat;
+mod cookbook;
 mod crash;
 mod faults;
 mod models;
