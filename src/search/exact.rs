@@ -1,5 +1,6 @@
 //! The nearest rows, by comparing all that may be among them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::arrow::array::AsArray;
@@ -9,7 +10,8 @@ use futures::{FutureExt, TryStreamExt};
 use lance::dataset::fragment::FileFragment;
 use lance::dataset::{ProjectionRequest, TakeBuilder};
 use lance_core::ROW_ADDR;
-use portolan_kernels::nearest::Nearest;
+use portolan_kernels::nearest::{Many, Nearest};
+use portolan_kernels::rows::Rows;
 use roaring::{RoaringBitmap, RoaringTreemap};
 
 use super::decoded::{Columns, Target, Values};
@@ -20,6 +22,10 @@ use crate::error::{Error, Result};
 pub const TAKEN: usize = 4096;
 /// Rows that are put side by side at a time.
 const GATHERED: usize = 16_384;
+/// From so many vectors on, a product of matrices compares them all at once.
+const WORTH_A_PRODUCT: usize = 4;
+/// Rows that such a product finds beyond those that are wanted.
+const SPARE: usize = 8;
 /// Fewer candidates than this share of a fragment are looked up one by one.
 const SPARSE: u64 = 8;
 
@@ -67,6 +73,44 @@ impl Exact<'_> {
             tokio::task::yield_now().await;
         }
         Ok(best)
+    }
+
+    /// For each of many vectors rows of the whole table among which the nearest are; `None` where they
+    /// are better asked for one by one. Products of many vectors round a little differently, so there
+    /// are a few more rows than asked for.
+    pub async fn nearest_of_many(
+        &self,
+        queries: &[&[f32]],
+        candidates: Option<&RoaringTreemap>,
+    ) -> Result<Option<Vec<Nearest>>> {
+        let fragments = self.target.dataset.get_fragments();
+        let rows: usize = fragments.iter().filter_map(|f| f.metadata().physical_rows).sum();
+        let few = candidates.is_some_and(|among| among.len() * SPARSE < rows as u64);
+        if queries.len() < WORTH_A_PRODUCT || few || !self.columns.fits(self.target, rows) {
+            return Ok(None);
+        }
+        let Request { measure, k, .. } = self.request;
+        let numbers: Vec<f32> = queries.concat();
+        let many = Rows::new(&numbers, self.target.width)
+            .and_then(|rows| Many::new(*measure, rows, k.saturating_add(SPARE)));
+        let Some(mut many) = many else { return Ok(None) };
+        for fragment in &fragments {
+            let Ok(id) = u32::try_from(fragment.id()) else { continue };
+            let block = self.columns.block(self.target, fragment, self.pool).await?;
+            let Some(Values::Full(values)) = block.as_ref().map(|block| &block.values) else {
+                return Ok(None);
+            };
+            let deleted = fragment.get_deletion_vector().boxed().await?;
+            many.offer_block(values, |row| {
+                let row = u32::try_from(row).ok()?;
+                let there = deleted.as_ref().is_none_or(|deleted| !deleted.contains(row));
+                let address = address(id, row);
+                let among = candidates.is_none_or(|among| among.contains(address));
+                (there && among).then_some(address)
+            });
+            tokio::task::yield_now().await;
+        }
+        Ok(Some(many.into_nearest()))
     }
 
     async fn of_fragment(
@@ -192,6 +236,42 @@ pub async fn taken(target: &Target, addresses: &[u64]) -> Result<Values> {
     let addresses = addresses.to_vec();
     let builder = TakeBuilder::try_new_from_addresses(dataset.clone(), addresses, plan)?;
     Values::of_batch(target, &builder.execute().boxed().await?)
+}
+
+/// Vectors at some addresses, from memory where they are there.
+pub async fn vectors(
+    columns: &Columns,
+    target: &Target,
+    addresses: &[u64],
+) -> Result<Vec<Vec<f32>>> {
+    let mut blocks = HashMap::new();
+    for fragment in target.dataset.get_fragments() {
+        if let (Ok(id), Some(block)) =
+            (u32::try_from(fragment.id()), columns.known(target, &fragment).await)
+        {
+            blocks.insert(id, block);
+        }
+    }
+    let known: Option<Vec<Vec<f32>>> = addresses
+        .iter()
+        .map(|address| {
+            // The two halves of an address.
+            let (fragment, row) = ((address >> 32) as u32, *address as u32 as usize);
+            let at = row * target.width..(row + 1) * target.width;
+            match &blocks.get(&fragment)?.values {
+                Values::Full(all) => Some(all.get(at)?.to_vec()),
+                Values::Half(all) => Some(all.get(at)?.iter().map(|x| x.to_f32()).collect()),
+            }
+        })
+        .collect();
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    let mut read = Vec::with_capacity(addresses.len());
+    for addresses in addresses.chunks(TAKEN) {
+        read.extend(taken(target, addresses).await?.rows(target.width));
+    }
+    Ok(read)
 }
 
 fn kernel(error: portolan_kernels::Error) -> Error {

@@ -26,10 +26,11 @@ use lance_index::scalar::FullTextSearchQuery;
 use lance_index::scalar::inverted::query::{FtsQuery, MatchQuery, Operator, PhraseQuery};
 use lance_select::{RowAddrMask, RowAddrTreeMap};
 use portolan_kernels::distance::{Measure, one_to_many, one_to_one};
+use portolan_kernels::nearest::Nearest;
 
 use super::candidates::{self, Candidates};
 use super::decoded::{Columns, Target};
-use super::exact::taken;
+use super::exact::{Exact, vectors};
 use super::fuse::{Fusion, diverse, fuse};
 use super::index::{VectorIndex, Wish};
 use super::operator::{Search, rows};
@@ -364,10 +365,14 @@ impl Run<'_> {
         match &self.asked.ask {
             Ask::Near(near) => {
                 let mut all = Vec::new();
+                let mut together = self.together(near).await?.into_iter();
                 for (query, request) in near.requests.iter().enumerate() {
                     // Queries are counted in i64, as SQL does.
                     let query = query as i64;
-                    let found = self.near(near, request).await?;
+                    let found = match together.next() {
+                        Some(addresses) => self.nearest_of(near, request, addresses).await?,
+                        None => self.near(near, request).await?,
+                    };
                     all.extend(found.into_iter().map(|(address, distance)| {
                         let score = distance_of(request, distance);
                         Ranked { query, address, score }
@@ -389,18 +394,17 @@ impl Run<'_> {
 
     /// The nearest rows, the nearest first, with what the kernels call their distance.
     async fn near(&self, near: &Near, request: &Request) -> Result<Vec<(u64, f32)>> {
-        let k = request.k;
-        let mut request = request.clone();
+        let mut wider = request.clone();
         if near.without.is_some() {
-            request.k = request.k.saturating_add(1);
+            wider.k = wider.k.saturating_add(1);
         }
         if near.diversity > 0.0 {
-            request.k = request.k.saturating_mul(5).max(50);
+            wider.k = wider.k.saturating_mul(5).max(50);
         }
         let search = Search {
             target: near.target.clone(),
             table: String::new(),
-            request,
+            request: wider,
             // All rows up to a distance: an index would miss some.
             index: self
                 .asked
@@ -411,41 +415,72 @@ impl Run<'_> {
             columns: self.asked.columns.clone(),
         };
         let found = search.run(self.pool, self.candidates.as_ref()).await?;
-        let mut found = self.measured(&search, found.addresses).await?;
+        self.nearest_of(near, request, found.addresses).await
+    }
+
+    /// Where the nearest rows of all queries probably are, found for all at once; empty where that is
+    /// not done.
+    async fn together(&self, near: &Near) -> Result<Vec<Vec<u64>>> {
+        let Some(first) = near.requests.first() else { return Ok(Vec::new()) };
+        if near.diversity > 0.0 || first.within.is_some() {
+            return Ok(Vec::new());
+        }
+        let exact = Exact {
+            target: &near.target,
+            request: first,
+            columns: &self.asked.columns,
+            pool: self.pool,
+        };
+        let queries: Vec<&[f32]> = near.requests.iter().map(|r| r.query.as_slice()).collect();
+        let candidates = self.candidates.as_ref().map(|candidates| &candidates.addresses);
+        let found = exact.nearest_of_many(&queries, candidates).await?;
+        let rows = |nearest: Nearest| {
+            nearest.into_rows().into_iter().map(|(_, address)| address).collect::<Vec<_>>()
+        };
+        Ok(found.into_iter().flatten().map(rows).collect())
+    }
+
+    /// The nearest of some rows, the nearest first, with what the kernels call their distance.
+    async fn nearest_of(
+        &self,
+        near: &Near,
+        request: &Request,
+        addresses: Vec<u64>,
+    ) -> Result<Vec<(u64, f32)>> {
+        let mut found = self.measured(&near.target, request, addresses).await?;
         found.retain(|(address, distance, _)| !distance.is_nan() && Some(*address) != near.without);
         if near.diversity > 0.0 {
             let to_query: Vec<f32> = found.iter().map(|(_, distance, _)| -distance).collect();
-            let measure = search.request.measure;
+            let measure = request.measure;
             let nearness = |a: usize, b: usize| {
                 let measured = one_to_one(measure, &found[a].2, &found[b].2);
                 let measured = measured.unwrap_or(f32::NAN);
                 if measure.larger_is_nearer() { measured } else { -measured }
             };
-            let picked = diverse(&to_query, k, near.diversity, nearness);
+            let picked = diverse(&to_query, request.k, near.diversity, nearness);
             return Ok(picked.into_iter().map(|at| (found[at].0, found[at].1)).collect());
         }
-        found.truncate(k);
+        found.truncate(request.k);
         Ok(found.into_iter().map(|(address, distance, _)| (address, distance)).collect())
     }
 
     /// Rows with their vectors and exact distances, the nearest first.
     async fn measured(
         &self,
-        search: &Search,
+        target: &Target,
+        request: &Request,
         addresses: Vec<u64>,
     ) -> Result<Vec<(u64, f32, Vec<f32>)>> {
-        let Request { query, measure, .. } = &search.request;
+        let Request { query, measure, .. } = request;
+        let vectors = vectors(&self.asked.columns, target, &addresses).await?;
         let mut measured = Vec::with_capacity(addresses.len());
-        for addresses in addresses.chunks(super::exact::TAKEN) {
-            let values = taken(&search.target, addresses).await?;
-            for (vector, address) in values.rows(search.target.width).zip(addresses) {
-                let mut distance = [0.0];
-                one_to_many(*measure, query, &vector, &mut distance)
-                    .map_err(|error| Error::Invalid(error.to_string()))?;
-                let [distance] = distance;
-                let distance = if measure.larger_is_nearer() { -distance } else { distance };
-                measured.push((*address, distance, vector));
-            }
+        for (vector, address) in vectors.into_iter().zip(addresses) {
+            let mut distance = [0.0];
+            one_to_many(*measure, query, &vector, &mut distance)
+                .map_err(|error| Error::Invalid(error.to_string()))?;
+            let [distance] = distance;
+            let distance = if measure.larger_is_nearer() { -distance } else { distance };
+            measured.push((address, distance, vector));
         }
         measured.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
         Ok(measured)
