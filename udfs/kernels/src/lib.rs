@@ -4,6 +4,7 @@
 
 pub mod canonical;
 pub mod distance;
+pub mod duplicates;
 pub mod error;
 pub mod graph;
 mod lanes;
