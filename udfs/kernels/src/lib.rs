@@ -2,8 +2,11 @@
 //! duplicates, boundaries, regression, distances and metrics live here; nothing here knows Arrow,
 //! SQL or a file, so that it builds in seconds and can be tested against a plain oracle.
 
+pub mod boundary;
 pub mod canonical;
 pub mod distance;
+pub mod doubt;
+pub mod drift;
 pub mod duplicates;
 pub mod error;
 pub mod graph;
@@ -20,6 +23,8 @@ pub mod rows;
 mod steps;
 mod tile;
 pub mod umap;
+pub mod unusual;
+pub mod verdicts;
 pub mod watch;
 
 pub use error::{Error, Result};
