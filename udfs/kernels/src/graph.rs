@@ -1,5 +1,7 @@
 //! Who is near whom.
 
+use crate::error::{Error, Result};
+
 /// For every row its nearest other rows, the nearest first, all rows the same number of them (fewer only where `NONE` fills up).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Graph {
@@ -15,3 +17,32 @@ pub struct Graph {
 
 /// No neighbour.
 pub const NONE: u32 = u32::MAX;
+
+impl Graph {
+    /// The neighbours of a row with their distances, without those that are missing.
+    pub fn near(&self, row: usize) -> impl Iterator<Item = (u32, f32)> + '_ {
+        let at = row * self.k..(row + 1) * self.k;
+        let near = self.neighbours[at.clone()].iter().zip(&self.distances[at]);
+        near.map(|(&id, &far)| (id, far)).filter(|&(id, _)| id != NONE)
+    }
+
+    /// An error unless it is one of so many rows and all of its numbers make sense.
+    pub fn check(&self, rows: usize) -> Result<()> {
+        let entries = rows.checked_mul(self.k).filter(|_| rows < NONE as usize);
+        if entries != Some(self.neighbours.len()) || entries != Some(self.distances.len()) {
+            return Err(Error::Shape(format!(
+                "a graph of {} neighbours and {} distances is not that of {rows} rows with {} neighbours each",
+                self.neighbours.len(),
+                self.distances.len(),
+                self.k
+            )));
+        }
+        if let Some(&id) = self.neighbours.iter().find(|&&id| id != NONE && id as usize >= rows) {
+            return Err(Error::Shape(format!("neighbour {id} is none of {rows} rows")));
+        }
+        match self.distances.iter().position(|x| !x.is_finite()) {
+            Some(place) => Err(Error::NotFinite { row: place / self.k }),
+            None => Ok(()),
+        }
+    }
+}

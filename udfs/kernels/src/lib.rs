@@ -2,11 +2,17 @@
 //! duplicates, boundaries, regression, distances and metrics live here; nothing here knows Arrow,
 //! SQL or a file, so that it builds in seconds and can be tested against a plain oracle.
 
+pub mod boundary;
 pub mod canonical;
 pub mod distance;
+pub mod doubt;
+pub mod drift;
+pub mod duplicates;
 pub mod error;
 pub mod graph;
+pub mod labels;
 mod lanes;
+pub mod logistic;
 mod math;
 pub mod metrics;
 pub mod nearest;
@@ -19,7 +25,10 @@ pub mod random;
 pub mod rows;
 mod steps;
 mod tile;
+pub mod topics;
 pub mod umap;
+pub mod unusual;
+pub mod verdicts;
 pub mod watch;
 
 pub use error::{Error, Result};
