@@ -34,12 +34,12 @@ fn noise(at: u64) -> f32 {
 }
 
 /// Rows around a thousand centres.
-fn clustered(from: usize, rows: usize) -> RecordBatch {
+fn clustered(from: usize, rows: usize) -> Outcome<RecordBatch> {
     let mut vectors = FixedSizeListBuilder::new(Float32Builder::new(), WIDTH as i32);
     for row in from as u64..(from + rows) as u64 {
         let centre = (row.wrapping_mul(7919)) % 1000;
         let numbers: Vec<f32> = (0..WIDTH as u64)
-            .map(|d| noise(centre * 1000 + d) + 0.6 * noise(1 << 40 | row * 1000 + d))
+            .map(|d| noise(centre * 1000 + d) + 0.6 * noise((1 << 40) + row * 1000 + d))
             .collect();
         let length = numbers.iter().map(|x| x * x).sum::<f32>().sqrt();
         numbers.iter().for_each(|x| vectors.values().append_value(x / length));
@@ -48,7 +48,7 @@ fn clustered(from: usize, rows: usize) -> RecordBatch {
     let ids = (from as i64..(from + rows) as i64).collect::<Int64Array>();
     let columns =
         [("id", Arc::new(ids) as ArrayRef), ("v", Arc::new(vectors.finish()) as ArrayRef)];
-    RecordBatch::try_from_iter(columns).unwrap_or_else(|error| panic!("{error}"))
+    Ok(RecordBatch::try_from_iter(columns)?)
 }
 
 async fn rows(db: &Database, sql: &str) -> Outcome<Vec<RecordBatch>> {
@@ -135,7 +135,7 @@ async fn main() -> Outcome<()> {
         }
         Err(_) => {
             for from in (0..count).step_by(50_000) {
-                db.context().register_batch("more", clustered(from, 50_000.min(count - from)))?;
+                db.context().register_batch("more", clustered(from, 50_000.min(count - from))?)?;
                 let verb = if from == 0 { "CREATE TABLE t AS" } else { "INSERT INTO t" };
                 rows(&db, &format!("{verb} SELECT id, id % 100 AS pass, v FROM more")).await?;
                 rows(&db, "DROP TABLE more").await?;

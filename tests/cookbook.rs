@@ -20,7 +20,7 @@ async fn answers(guide: &str) -> Vec<(String, String)> {
     for statement in db.parse(&text).unwrap() {
         let said = statement.text().to_string();
         let result = db.run(&statement).await;
-        let mut result = result.unwrap_or_else(|error| panic!("{guide}: {said}: {error}"));
+        let result = result.unwrap_or_else(|error| panic!("{guide}: {said}: {error}"));
         let rows =
             result.collect().await.unwrap_or_else(|error| panic!("{guide}: {said}: {error}"));
         let verb = said.lines().find(|line| !line.starts_with("--") && !line.is_empty());

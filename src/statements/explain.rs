@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::logical_expr::{ExplainFormat, ExplainOption, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::parser::{ExplainStatement, Statement as Parsed};
 use datafusion::sql::sqlparser::ast::Statement as Sql;
@@ -16,8 +16,48 @@ use crate::statements::change::Change;
 use crate::statements::show::texts;
 use crate::statements::{engine, insert, merge, update};
 
+/// Longer lists of numbers are cut short.
+const MOST_NUMBERS: usize = 16;
+
 /// EXPLAIN [ANALYZE] [VERBOSE] statement
 pub async fn run(db: &Database, explain: &ExplainStatement) -> Result<ResultSet> {
+    let mut shown = plans(db, explain).await?;
+    let schema = shown.schema();
+    let mut batches = Vec::new();
+    while let Some(batch) = shown.try_next().await? {
+        let columns = batch.columns().iter().map(|column| match column.as_string_opt::<i32>() {
+            Some(text) => texts(text.iter().map(|text| text.map(without_long_lists))),
+            None => column.clone(),
+        });
+        batches.push(RecordBatch::try_new(schema.clone(), columns.collect())?);
+    }
+    Ok(ResultSet::batches(schema, batches))
+}
+
+/// A plan's text with long vectors cut short: nobody reads hundreds of numbers, nor what is after them.
+fn without_long_lists(text: &str) -> String {
+    let mut short = String::with_capacity(text.len().min(4096));
+    let mut rest = text;
+    while let Some(open) = rest.find('[') {
+        let (before, list) = rest.split_at(open + 1);
+        short.push_str(before);
+        let is_number = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '+' | 'e' | 'E');
+        let end = list.find(|c: char| !(is_number(c) || matches!(c, ',' | ' '))).unwrap_or(0);
+        let numbers = list.get(..end).unwrap_or_default();
+        let count = numbers.split(',').count();
+        let closed = list.get(end..).is_some_and(|after| after.starts_with(']'));
+        rest = list;
+        if closed && count > MOST_NUMBERS {
+            let first: Vec<&str> = numbers.split(',').take(3).collect();
+            short.push_str(&format!("{}, … {count} numbers", first.join(",")));
+            rest = list.get(end..).unwrap_or_default();
+        }
+    }
+    short.push_str(rest);
+    short
+}
+
+async fn plans(db: &Database, explain: &ExplainStatement) -> Result<ResultSet> {
     let Parsed::Statement(sql) = explain.statement.as_ref() else {
         return engine(db, &Parsed::Explain(explain.clone())).await;
     };
@@ -95,4 +135,23 @@ async fn show(db: &Database, explain: &ExplainStatement, plan: LogicalPlan) -> R
     let option = ExplainOption::default().with_verbose(explain.verbose).with_format(format);
     let plan = LogicalPlanBuilder::from(plan).explain_option_format(option)?.build()?;
     Ok(ResultSet::rows(db.stream(plan).boxed().await?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_long_lists_of_numbers_are_cut() {
+        let long: Vec<String> = (0..384).map(|i| format!("{}", f64::from(i) * -0.5)).collect();
+        let plan =
+            format!("Sort: cosine(v@1, [{}]) DESC, projection=[a, b], [1, 2]", long.join(", "));
+        assert_eq!(
+            without_long_lists(&plan),
+            "Sort: cosine(v@1, [-0, -0.5, -1, … 384 numbers]) DESC, projection=[a, b], [1, 2]"
+        );
+        for same in ["", "[", "[[1, 2], [3]]", "a[1", "[x, 1, 2]"] {
+            assert_eq!(without_long_lists(same), same);
+        }
+    }
 }

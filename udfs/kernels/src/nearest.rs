@@ -298,7 +298,7 @@ mod tests {
         };
         let (rows, queries) = (numbers(4, width * count), numbers(5, width * asked));
         let queries = Rows::new(&queries, width).unwrap();
-        let even = |row: usize| (row % 2 == 0).then_some(row as u64);
+        let even = |row: usize| row.is_multiple_of(2).then_some(row as u64);
         for measure in [Measure::Cosine, Measure::Dot] {
             let mut many = Many::new(measure, queries, 10).unwrap();
             let (early, late) = rows.split_at(width * 2048);
