@@ -156,7 +156,8 @@ pub fn cells(
     steps: &Steps,
 ) -> Result<Cells> {
     let lessons: Vec<u32> = some(ranks, LEAST_LESSONS.max(count * LESSONS));
-    let mut centres = drawn(points, &some(ranks, LEAST_DRAWN.max(count * DRAWN)), count, seed);
+    let mut centres =
+        drawn(points, &some(ranks, LEAST_DRAWN.max(count * DRAWN)), count, seed, steps)?;
     let mut fit = 0.0;
     for _ in 0..MOVES {
         let best =
@@ -181,7 +182,13 @@ fn some(ranks: &[u32], count: usize) -> Vec<u32> {
 
 /// First centres: rows drawn by the squares of their distances from those drawn before, of several
 /// each time the one that leaves the least (greedy k-means++).
-fn drawn(points: Points, ranks: &[u32], count: usize, seed: u64) -> Vec<Centre> {
+fn drawn(
+    points: Points,
+    ranks: &[u32],
+    count: usize,
+    seed: u64,
+    steps: &Steps,
+) -> Result<Vec<Centre>> {
     let centre = |rank: u32| {
         let (row, factor) = points.row(rank);
         Centre::at(row.iter().map(|x| x * factor).collect(), points.unit())
@@ -197,11 +204,12 @@ fn drawn(points: Points, ranks: &[u32], count: usize, seed: u64) -> Vec<Centre> 
     let sum = |far: &[f32]| -> f64 { far.iter().map(|&far| f64::from(far)).sum() };
     let mut centres: Vec<Centre> = Vec::with_capacity(count);
     let Some(&first) = ranks.get(random::number(seed, 0, 0) as usize % ranks.len().max(1)) else {
-        return centres;
+        return Ok(centres);
     };
     centres.push(centre(first));
     let mut far = centres.iter().fold(vec![f32::INFINITY; ranks.len()], |far, to| nearer(&far, to));
     while centres.len() < count {
+        steps.go_on()?;
         let all = sum(&far);
         let draw = |candidate: u64| {
             let number = random::number(seed, 1 + candidate, centres.len() as u64);
@@ -225,5 +233,5 @@ fn drawn(points: Points, ranks: &[u32], count: usize, seed: u64) -> Vec<Centre> 
         centres.push(one);
         far = left;
     }
-    centres
+    Ok(centres)
 }
