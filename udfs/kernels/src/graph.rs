@@ -28,6 +28,11 @@ impl Graph {
 
     /// An error unless it is one of so many rows and all of its numbers make sense.
     pub fn check(&self, rows: usize) -> Result<()> {
+        self.check_into(rows, rows)
+    }
+
+    /// The same for one of rows with their neighbours among `others`.
+    pub fn check_into(&self, rows: usize, others: usize) -> Result<()> {
         let entries = rows.checked_mul(self.k).filter(|_| rows < NONE as usize);
         if entries != Some(self.neighbours.len()) || entries != Some(self.distances.len()) {
             return Err(Error::Shape(format!(
@@ -37,8 +42,8 @@ impl Graph {
                 self.k
             )));
         }
-        if let Some(&id) = self.neighbours.iter().find(|&&id| id != NONE && id as usize >= rows) {
-            return Err(Error::Shape(format!("neighbour {id} is none of {rows} rows")));
+        if let Some(&id) = self.neighbours.iter().find(|&&id| id != NONE && id as usize >= others) {
+            return Err(Error::Shape(format!("neighbour {id} is none of {others} rows")));
         }
         match self.distances.iter().position(|x| !x.is_finite()) {
             Some(place) => Err(Error::NotFinite { row: place / self.k }),

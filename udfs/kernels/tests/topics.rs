@@ -11,7 +11,7 @@ use portolan_kernels::labels::{self, Label, Language, labels};
 use portolan_kernels::neighbours::{self, Metric};
 use portolan_kernels::random::{number, signed};
 use portolan_kernels::rows::Rows;
-use portolan_kernels::topics::{Depth, Options, Topics, counts_for, topics};
+use portolan_kernels::topics::{Depth, Options, Placed, Topics, counts_for, place, topics};
 use portolan_kernels::watch::{Unwatched, Watch};
 
 const WIDTH: usize = 32;
@@ -136,6 +136,42 @@ fn neither_order_nor_threads_are_seen() {
             }
         }
     }
+}
+
+#[test]
+fn new_rows_go_where_their_neighbours_are() {
+    let (values, labels) = nested(4, 6, 60, 0.2);
+    let (old, new) = values.split_at(values.len() * 9 / 10);
+    let (old_labels, new_labels) = labels.split_at(labels.len() * 9 / 10);
+    let options = Options { counts: vec![4, 24], ..Options::default() };
+    let found = find(old, WIDTH, &options);
+    let (old, new) = (Rows::new(old, WIDTH).unwrap(), Rows::new(new, WIDTH).unwrap());
+    let index = neighbours::Index::build(old, &Default::default(), &Unwatched).unwrap();
+    let near = index.query(new, &Unwatched).unwrap();
+    let placed: Vec<Vec<Placed>> = place(&near, new.len(), &found).unwrap();
+    let mut right = 0;
+    for (row, &label) in new_labels.iter().enumerate() {
+        let same: Vec<u32> = (0..old.len())
+            .filter(|&i| old_labels[i] == label)
+            .map(|i| found.depths[1].nearest[i])
+            .collect();
+        let one = placed[1][row];
+        right += usize::from(
+            same.iter().filter(|&&topic| topic == one.nearest).count() * 2 > same.len(),
+        );
+        assert_eq!(found.depths[1].parents[one.nearest as usize], placed[0][row].nearest);
+        assert!(one.topic == NONE || one.topic == one.nearest && placed[0][row].topic != NONE);
+        assert!((0.0..=1.0).contains(&one.certainty));
+    }
+    assert!(right * 100 >= new_labels.len() * 97, "{right} of {}", new_labels.len());
+    // A row between two topics is noise, one with no neighbours in no topic.
+    let lone =
+        Graph { k: 2, neighbours: vec![0, 1, NONE, NONE], distances: vec![0.0; 4], recall: 1.0 };
+    let depth = Depth { count: 2, topics: vec![0, 1], nearest: vec![0, 1], ..Depth::default() };
+    let placed = place(&lone, 2, &Topics { depths: vec![depth] }).unwrap();
+    assert_eq!(placed[0][0], Placed { topic: NONE, nearest: 0, certainty: 0.5 });
+    assert_eq!(placed[0][1], Placed { topic: NONE, nearest: NONE, certainty: 0.0 });
+    assert!(matches!(place(&lone, 3, &Topics::default()), Err(Error::Shape(_))));
 }
 
 #[test]

@@ -43,16 +43,22 @@ impl<'a> Points<'a> {
     }
 
     /// How much rows lie beside their middle: the squares of the distances from it.
-    pub fn beside(&self, ranks: &[u32], sum: &Sum) -> f64 {
-        let squares = |&rank: &u32| {
-            let (row, factor) = self.row(rank);
-            crate::lanes::squares(row) * f64::from(factor) * f64::from(factor)
-        };
-        let all: f64 = ranks.iter().map(squares).sum();
+    pub fn beside(&self, sum: &Sum) -> f64 {
         let along: f64 = sum.total.iter().map(|x| x * x).sum();
         // Numbers of rows are exact in f64.
-        let along = if self.unit() { along.sqrt() } else { along / sum.rows.max(1) as f64 };
-        (all - along).max(0.0)
+        let rows = sum.rows.max(1) as f64;
+        // |x - c|^2 = 2 - 2 x.c of unit vectors.
+        let beside =
+            if self.unit() { 2.0 * (rows - along.sqrt()) } else { sum.squares - along / rows };
+        if sum.rows == 0 { 0.0 } else { beside.max(0.0) }
+    }
+
+    /// Half the mean squared distance of rows from their middles.
+    pub fn apart(&self, sums: &[Sum]) -> f32 {
+        let rows: usize = sums.iter().map(|sum| sum.rows).sum();
+        let all: f64 = sums.iter().map(|sum| self.beside(sum)).sum();
+        // What nearness is compared by; f32 is enough.
+        (0.5 * all / rows.max(1) as f64) as f32
     }
 
     /// Length of a row, at least 1.
@@ -65,6 +71,8 @@ impl<'a> Points<'a> {
 #[derive(Debug, Clone, Default)]
 pub struct Sum {
     pub total: Vec<f64>,
+    /// The squares of all their numbers.
+    pub squares: f64,
     pub rows: usize,
 }
 
@@ -73,6 +81,7 @@ impl Sum {
     pub fn add(&mut self, other: &Self) {
         self.total.resize(other.total.len(), 0.0);
         self.total.iter_mut().zip(&other.total).for_each(|(sum, x)| *sum += x);
+        self.squares += other.squares;
         self.rows += other.rows;
     }
 }
@@ -120,12 +129,13 @@ pub fn sums(points: Points, ranks: &[u32], topics: &[u32], count: usize) -> Vec<
         members[topic as usize].push(rank);
     }
     let of = |members: &Vec<u32>| {
-        let mut total = vec![0f64; points.width()];
+        let (mut total, mut squares) = (vec![0f64; points.width()], 0.0);
         for &rank in members {
             let (row, factor) = points.row(rank);
+            squares += crate::lanes::squares(row) * f64::from(factor) * f64::from(factor);
             total.iter_mut().zip(row).for_each(|(sum, &x)| *sum += f64::from(x * factor));
         }
-        Sum { total, rows: members.len() }
+        Sum { total, squares, rows: members.len() }
     };
     members.par_iter().with_max_len(1).map(of).collect()
 }
@@ -146,7 +156,8 @@ pub fn cells(
     steps: &Steps,
 ) -> Result<Cells> {
     let lessons: Vec<u32> = some(ranks, LEAST_LESSONS.max(count * LESSONS));
-    let mut centres = drawn(points, &some(ranks, LEAST_DRAWN.max(count * DRAWN)), count, seed);
+    let mut centres =
+        drawn(points, &some(ranks, LEAST_DRAWN.max(count * DRAWN)), count, seed, steps)?;
     let mut fit = 0.0;
     for _ in 0..MOVES {
         let best =
@@ -171,7 +182,13 @@ fn some(ranks: &[u32], count: usize) -> Vec<u32> {
 
 /// First centres: rows drawn by the squares of their distances from those drawn before, of several
 /// each time the one that leaves the least (greedy k-means++).
-fn drawn(points: Points, ranks: &[u32], count: usize, seed: u64) -> Vec<Centre> {
+fn drawn(
+    points: Points,
+    ranks: &[u32],
+    count: usize,
+    seed: u64,
+    steps: &Steps,
+) -> Result<Vec<Centre>> {
     let centre = |rank: u32| {
         let (row, factor) = points.row(rank);
         Centre::at(row.iter().map(|x| x * factor).collect(), points.unit())
@@ -187,11 +204,12 @@ fn drawn(points: Points, ranks: &[u32], count: usize, seed: u64) -> Vec<Centre> 
     let sum = |far: &[f32]| -> f64 { far.iter().map(|&far| f64::from(far)).sum() };
     let mut centres: Vec<Centre> = Vec::with_capacity(count);
     let Some(&first) = ranks.get(random::number(seed, 0, 0) as usize % ranks.len().max(1)) else {
-        return centres;
+        return Ok(centres);
     };
     centres.push(centre(first));
     let mut far = centres.iter().fold(vec![f32::INFINITY; ranks.len()], |far, to| nearer(&far, to));
     while centres.len() < count {
+        steps.go_on()?;
         let all = sum(&far);
         let draw = |candidate: u64| {
             let number = random::number(seed, 1 + candidate, centres.len() as u64);
@@ -215,5 +233,5 @@ fn drawn(points: Points, ranks: &[u32], count: usize, seed: u64) -> Vec<Centre> 
         centres.push(one);
         far = left;
     }
-    centres
+    Ok(centres)
 }
