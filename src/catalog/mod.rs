@@ -333,8 +333,8 @@ impl SchemaProvider for Schema {
     }
 
     async fn table(&self, name: &str) -> DFResult<Option<Arc<dyn TableProvider>>> {
-        // A path or URL is not a table of ours: files in place find it.
-        if name.contains(['/', '\\', '.', '*']) {
+        // A path or URL is not a table of ours, nor is a call of a function: others find those.
+        if name.contains(['/', '\\', '.', '*', '(']) {
             return Ok(self.shared.session.read().get(&self.name(name)).cloned());
         }
         Ok(self.find(name).await?)

@@ -162,7 +162,12 @@ impl Workshop<'_> {
             .replace(replace)
             .progress(Arc::new(stages))
             .await?;
-        self.tune(dataset, column, name, wanted.kind, wanted.metric).await
+        let tuned = self.tune(dataset, column, name, wanted.kind, wanted.metric).await;
+        if tuned.is_err() {
+            // An index of which nobody knows what it finds is of no use.
+            dataset.drop_index(name).boxed().await?;
+        }
+        tuned
     }
 
     fn target(dataset: &Dataset, column: &str) -> Result<Target> {
@@ -204,7 +209,7 @@ impl Workshop<'_> {
         let Some((recall, effort)) = best else { return Ok(()) };
         if recall < PROMISED {
             return Err(Error::Unsupported(format!(
-                "index '{name}' finds only {:.0} % of the nearest rows however hard it looks; DROP INDEX {name} and build another kind, as USING ivf_flat",
+                "index '{name}' finds only {:.0} % of the nearest rows however hard it looks, and is not kept; build another kind, as USING ivf_flat",
                 recall * 100.0
             )));
         }

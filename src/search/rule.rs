@@ -18,6 +18,9 @@ use super::request::Request;
 use super::table::SearchedTable;
 use crate::tables::Table;
 
+/// More rows than this are not looked up one by one: reading and sorting all is faster.
+const MOST: usize = 10_000;
+
 /// The rule. It comes after all others, when filters have reached the scan and limits the sort.
 #[derive(Debug)]
 pub struct SearchRule {
@@ -61,7 +64,7 @@ impl SearchRule {
     /// What is sorted, from a search instead of a scan.
     fn searched(&self, sort: &Sort) -> Result<Option<LogicalPlan>> {
         let (Some(k), Some(first)) = (sort.fetch, sort.expr.first()) else { return Ok(None) };
-        if k == 0 || first.nulls_first {
+        if k == 0 || k > MOST || first.nulls_first {
             return Ok(None);
         }
         let order = Order { expr: first.expr.clone(), ascending: first.asc };
