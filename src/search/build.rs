@@ -302,9 +302,14 @@ impl Workshop<'_> {
     /// Whether all vectors of a column have length 1.
     async fn is_unit(&self, target: &Target) -> Result<bool> {
         let one = |length: f32| length.is_nan() || (length - 1.0).abs() < 1e-3;
-        for fragment in target.dataset.get_fragments() {
+        let fragments = target.dataset.get_fragments();
+        let rows = fragments.iter().filter_map(|f| f.metadata().physical_rows).sum();
+        if !self.columns.fits(target, rows) {
+            // What cannot be kept is not read once more only for this.
+            return Ok(false);
+        }
+        for fragment in fragments {
             let Some(block) = self.columns.block(target, &fragment, self.pool).await? else {
-                // What cannot be kept is not read once more only for this.
                 return Ok(false);
             };
             let unit = match &block.values {

@@ -93,6 +93,23 @@ pub enum Ask {
     },
 }
 
+impl Ask {
+    /// The columns that are not the table's.
+    fn computed(&self) -> Vec<(&'static str, DataType)> {
+        match self {
+            Self::Near(near) if near.several => {
+                vec![(QUERY_INDEX, DataType::Int64), ("_distance", DataType::Float32)]
+            }
+            Self::Near(_) => vec![("_distance", DataType::Float32)],
+            Self::Words(_) | Self::Both { .. } => vec![("_score", DataType::Float32)],
+        }
+    }
+
+    fn computes(&self, column: &str) -> bool {
+        self.computed().iter().any(|(name, _)| *name == column)
+    }
+}
+
 impl fmt::Display for Ask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -139,17 +156,13 @@ pub struct RankedTable {
 impl RankedTable {
     /// The rows of `table` that pass the filters, ranked.
     pub fn new(table: Table, ask: Ask, filters: Vec<Expr>, columns: Arc<Columns>) -> Self {
-        let mut fields: Vec<_> = table.schema().fields().iter().cloned().collect();
-        let extra = |name: &str, kind| Arc::new(Field::new(name, kind, true));
-        match &ask {
-            Ask::Near(near) => {
-                if near.several {
-                    fields.push(extra(QUERY_INDEX, DataType::Int64));
-                }
-                fields.push(extra("_distance", DataType::Float32));
-            }
-            Ask::Words(_) | Ask::Both { .. } => fields.push(extra("_score", DataType::Float32)),
-        }
+        // Of a table that was made of an earlier search, its distances give way.
+        let stored = table.schema();
+        let stored = stored.fields().iter().filter(|field| !ask.computes(field.name()));
+        let mut fields: Vec<_> = stored.cloned().collect();
+        fields.extend(
+            ask.computed().into_iter().map(|(name, kind)| Arc::new(Field::new(name, kind, true))),
+        );
         let schema = Arc::new(Schema::new(fields));
         Self { table, ask, filters, columns, schema }
     }
@@ -329,7 +342,7 @@ impl Run<'_> {
         let stored: Vec<_> = schema
             .fields()
             .iter()
-            .filter(|field| dataset.schema().field(field.name()).is_some())
+            .filter(|field| !self.asked.ask.computes(field.name()))
             .cloned()
             .collect();
         let columns = if stored.is_empty() {
