@@ -129,7 +129,7 @@ async fn main() -> Outcome<()> {
     match std::env::var("PORTOLAN_VECTORS") {
         Ok(file) => {
             let sql = format!(
-                "CREATE TABLE t AS SELECT id, id % 100 AS pass, normalize(vector) AS v FROM (SELECT row_number() OVER () - 1 AS id, vector FROM read_npy('{file}')) WHERE id < {count}"
+                "CREATE TABLE t AS SELECT id, id % 100 AS pass, normalize(vector) AS v FROM (SELECT CAST(row_number() OVER () AS BIGINT) - 1 AS id, vector FROM read_npy('{file}')) WHERE id < {count}"
             );
             rows(&db, &sql).await?;
         }

@@ -101,7 +101,7 @@ impl Exact<'_> {
                 return Ok(None);
             };
             let deleted = fragment.get_deletion_vector().boxed().await?;
-            many.offer_block(values, |row| {
+            many.offer_block(values, &|row| {
                 let row = u32::try_from(row).ok()?;
                 let there = deleted.as_ref().is_none_or(|deleted| !deleted.contains(row));
                 let address = address(id, row);
@@ -145,7 +145,7 @@ impl Exact<'_> {
                     };
                     there.then(|| address(id, row))
                 };
-                self.all(&block.values, number, best)
+                self.all(&block.values, &number, best)
             }
             (None, Some(few)) => self.taken(few, id, best).await,
             (None, None) => self.streamed(fragment, among, best).await,
@@ -172,7 +172,7 @@ impl Exact<'_> {
                     rows.iter().filter_map(|row| all.get(at(*row))).flatten().copied().collect(),
                 ),
             };
-            self.all(&gathered, |row| Some(address(id, *rows.get(row)?)), best)?;
+            self.all(&gathered, &|row| Some(address(id, *rows.get(row)?)), best)?;
         }
         Ok(())
     }
@@ -180,7 +180,7 @@ impl Exact<'_> {
     fn all(
         &self,
         values: &Values,
-        number: impl Fn(usize) -> Option<u64> + Sync,
+        number: &(dyn Fn(usize) -> Option<u64> + Sync),
         best: &mut Nearest,
     ) -> Result<()> {
         let Request { query, measure, .. } = self.request;
@@ -196,7 +196,7 @@ impl Exact<'_> {
         let addresses: Vec<u64> = few.iter().map(|row| address(id, row)).collect();
         for addresses in addresses.chunks(TAKEN) {
             let values = taken(self.target, addresses).await?;
-            self.all(&values, |row| addresses.get(row).copied(), best)?;
+            self.all(&values, &|row| addresses.get(row).copied(), best)?;
         }
         Ok(())
     }
@@ -222,7 +222,7 @@ impl Exact<'_> {
                 // The low half of an address is the row's place in its fragment.
                 among.is_none_or(|among| among.contains(address as u32)).then_some(address)
             };
-            self.all(&values, number, best)?;
+            self.all(&values, &number, best)?;
         }
         Ok(())
     }

@@ -4,12 +4,50 @@
 //! distance to the bit whatever lies beside them, whichever of them comes first, and on any number of
 //! threads.
 
+use half::f16;
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::lanes::{self, Absolutes, Products, Squares, vectorised};
 
-pub use crate::lanes::Element;
+/// What vectors are made of.
+///
+/// Its methods are this module's loops, made for each kind of number here: generic functions are made
+/// where they are called, and so as slow as a caller's unoptimised build.
+pub trait Element: lanes::Element {
+    #[doc(hidden)]
+    fn many(measure: Measure, query: &[f32], squared: f32, rows: &[Self], out: &mut [f32]);
+    #[doc(hidden)]
+    fn row_by_row(measure: Measure, left: &[Self], right: &[Self], width: usize, out: &mut [f32]);
+    #[doc(hidden)]
+    fn square(row: &[Self]) -> f32;
+}
+
+macro_rules! element {
+    ($($number:ty),*) => {$(
+        impl Element for $number {
+            fn many(measure: Measure, query: &[f32], squared: f32, rows: &[Self], out: &mut [f32]) {
+                many(measure, query, squared, rows, out);
+            }
+
+            fn row_by_row(
+                measure: Measure,
+                left: &[Self],
+                right: &[Self],
+                width: usize,
+                out: &mut [f32],
+            ) {
+                row_by_row(measure, left, right, width, out);
+            }
+
+            fn square(row: &[Self]) -> f32 {
+                square(row)
+            }
+        }
+    )*};
+}
+
+element!(f32, f16);
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,15 +93,15 @@ pub fn one_to_many<T: Element>(
         out.fill(of_nothing(measure));
         return Ok(());
     }
-    let squared = if measure == Measure::Cosine { square(query) } else { 0.0 };
+    let squared = if measure == Measure::Cosine { f32::square(query) } else { 0.0 };
     let each = (PIECE / (width * size_of::<T>())).max(1);
     if rows.len() <= each * width {
-        many(measure, query, squared, rows, out);
+        T::many(measure, query, squared, rows, out);
         return Ok(());
     }
     out.par_chunks_mut(each)
         .zip(rows.par_chunks(each * width))
-        .for_each(|(out, rows)| many(measure, query, squared, rows, out));
+        .for_each(|(out, rows)| T::many(measure, query, squared, rows, out));
     Ok(())
 }
 
@@ -85,7 +123,7 @@ pub fn pairwise<T: Element>(
     out.par_chunks_mut(each)
         .zip(left.par_chunks(each * width))
         .zip(right.par_chunks(each * width))
-        .for_each(|((out, left), right)| row_by_row(measure, left, right, width, out));
+        .for_each(|((out, left), right)| T::row_by_row(measure, left, right, width, out));
     Ok(())
 }
 
@@ -96,19 +134,19 @@ pub fn one_to_one<T: Element>(measure: Measure, left: &[T], right: &[T]) -> Resu
     if left.is_empty() {
         return Ok(of_nothing(measure));
     }
-    row_by_row(measure, left, right, left.len(), &mut out);
+    T::row_by_row(measure, left, right, left.len(), &mut out);
     Ok(out[0])
 }
 
 /// The length of a vector.
 pub fn norm<T: Element>(row: &[T]) -> f32 {
-    let squared = square(row);
+    let squared = T::square(row);
     if held(squared) { squared.sqrt() } else { long_norm(row) as f32 }
 }
 
 /// Makes a vector as long as 1; false, and nothing done, if it is zero or not finite.
 pub fn normalize(row: &mut [f32]) -> bool {
-    let squared = square(row);
+    let squared = f32::square(row);
     let length = if held(squared) { f64::from(squared).sqrt() } else { long_norm(row) };
     if length == 0.0 || !length.is_finite() {
         return false;
@@ -134,7 +172,7 @@ fn of_nothing(measure: Measure) -> f32 {
 }
 
 vectorised! {
-    fn many<T: Element>(measure: Measure, query: &[f32], squared: f32, rows: &[T], out: &mut [f32]) {
+    fn many<T: lanes::Element>(measure: Measure, query: &[f32], squared: f32, rows: &[T], out: &mut [f32]) {
         let width = query.len();
         let rows = rows.chunks_exact(width);
         match measure {
@@ -162,7 +200,7 @@ vectorised! {
         }
     }
 
-    fn row_by_row<T: Element>(measure: Measure, left: &[T], right: &[T], width: usize, out: &mut [f32]) {
+    fn row_by_row<T: lanes::Element>(measure: Measure, left: &[T], right: &[T], width: usize, out: &mut [f32]) {
         let rows = left.chunks_exact(width).zip(right.chunks_exact(width));
         for ((a, b), out) in rows.zip(out) {
             *out = match measure {
@@ -178,7 +216,7 @@ vectorised! {
         }
     }
 
-    fn square<T: Element>(row: &[T]) -> f32 {
+    fn square<T: lanes::Element>(row: &[T]) -> f32 {
         lanes::sum::<WIDE, Products, T, T>(row, row)
     }
 }
@@ -190,7 +228,7 @@ fn held(squared: f32) -> bool {
 }
 
 #[inline(always)]
-fn cosine<A: Element, B: Element>(
+fn cosine<A: lanes::Element, B: lanes::Element>(
     a: &[A],
     b: &[B],
     product: f32,
@@ -205,7 +243,7 @@ fn cosine<A: Element, B: Element>(
 
 /// The same in f64, which holds the squares of all f32.
 #[cold]
-fn long_cosine<A: Element, B: Element>(a: &[A], b: &[B]) -> f32 {
+fn long_cosine<A: lanes::Element, B: lanes::Element>(a: &[A], b: &[B]) -> f32 {
     let product: f64 =
         a.iter().zip(b).map(|(x, y)| f64::from(x.wider()) * f64::from(y.wider())).sum();
     // Zero by zero is NaN; the quotient is between -1 and 1.
@@ -213,7 +251,7 @@ fn long_cosine<A: Element, B: Element>(a: &[A], b: &[B]) -> f32 {
 }
 
 #[cold]
-fn long_norm<T: Element>(row: &[T]) -> f64 {
+fn long_norm<T: lanes::Element>(row: &[T]) -> f64 {
     row.iter().map(|x| f64::from(x.wider()).powi(2)).sum::<f64>().sqrt()
 }
 

@@ -114,7 +114,7 @@ impl Nearest {
         measure: Measure,
         query: &[f32],
         rows: &[T],
-        number: impl Fn(usize) -> Option<u64> + Sync,
+        number: &(dyn Fn(usize) -> Option<u64> + Sync),
     ) -> Result<()> {
         let width = query.len().max(1);
         let empty = Self { found: Vec::new(), unknown: Vec::new(), ..self.clone() };
@@ -173,7 +173,7 @@ impl Many {
     }
 
     /// Offers every row of a block that `number` gives a number to, on all cores.
-    pub fn offer_block(&mut self, rows: &[f32], number: impl Fn(usize) -> Option<u64> + Sync) {
+    pub fn offer_block(&mut self, rows: &[f32], number: &(dyn Fn(usize) -> Option<u64> + Sync)) {
         let (width, count) = (self.queries.inputs(), self.queries.outputs());
         if width == 0 || count == 0 {
             return;
@@ -275,7 +275,7 @@ mod tests {
         for measure in [Measure::Cosine, Measure::Dot, Measure::L1, Measure::SquaredL2] {
             let mut nearest = Nearest::new(10, false);
             let odd = |row: usize| (row % 2 == 1).then_some(row as u64 + 5);
-            nearest.offer_block(measure, &query, &rows, odd).unwrap();
+            nearest.offer_block(measure, &query, &rows, &odd).unwrap();
             let mut distances = vec![0.0; count];
             one_to_many(measure, &query, &rows, &mut distances).unwrap();
             let sign = if measure.larger_is_nearer() { -1.0 } else { 1.0 };
@@ -302,11 +302,11 @@ mod tests {
         for measure in [Measure::Cosine, Measure::Dot] {
             let mut many = Many::new(measure, queries, 10).unwrap();
             let (early, late) = rows.split_at(width * 2048);
-            many.offer_block(early, even);
-            many.offer_block(late, |row| even(row + 2048));
+            many.offer_block(early, &even);
+            many.offer_block(late, &|row| even(row + 2048));
             for (query, found) in many.into_nearest().into_iter().enumerate() {
                 let mut one = Nearest::new(10, false);
-                one.offer_block(measure, queries.row(query), &rows, even).unwrap();
+                one.offer_block(measure, queries.row(query), &rows, &even).unwrap();
                 let (found, right) = (found.into_rows(), one.into_rows());
                 for ((a, row), (b, same)) in found.iter().zip(&right) {
                     assert!((a - b).abs() < 1e-4 && row == same, "{measure:?} {a} {b}");
