@@ -4,9 +4,12 @@
 //! A version's deletions are looked at when rows are compared.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use datafusion::arrow::array::{Array, AsArray, FixedSizeListArray, RecordBatch};
-use datafusion::arrow::datatypes::{DataType, Float16Type, Float32Type};
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, FixedSizeListArray, Float16Array, Float32Array, RecordBatch,
+};
+use datafusion::arrow::datatypes::{DataType, FieldRef, Float16Type, Float32Type};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use futures::{FutureExt, TryStreamExt};
 use half::f16;
@@ -63,7 +66,8 @@ pub enum Values {
 }
 
 impl Values {
-    fn new(half: bool, numbers: usize) -> Self {
+    /// Room for so many numbers.
+    pub fn new(half: bool, numbers: usize) -> Self {
         match half {
             true => Self::Half(Vec::with_capacity(numbers)),
             false => Self::Full(Vec::with_capacity(numbers)),
@@ -113,6 +117,17 @@ impl Values {
         }
     }
 
+    /// A column of a table of them; `None` where one lacks a number, which may have been NULL.
+    pub fn into_column(self, target: &Target, item: &FieldRef) -> Option<ArrayRef> {
+        let numbers: ArrayRef = match self {
+            Self::Full(all) if all.iter().all(|x| !x.is_nan()) => Arc::new(Float32Array::from(all)),
+            Self::Half(all) if all.iter().all(|x| !x.is_nan()) => Arc::new(Float16Array::from(all)),
+            _ => return None,
+        };
+        let width = i32::try_from(target.width).ok()?;
+        Some(Arc::new(FixedSizeListArray::try_new(item.clone(), width, numbers, None).ok()?))
+    }
+
     fn len(&self) -> usize {
         match self {
             Self::Full(all) => all.len(),
@@ -155,10 +170,15 @@ struct Key {
     field: i32,
 }
 
+/// Looking a row up takes about as long as reading so many in a row.
+const LOOKED_UP: u64 = 12;
+
 /// The decoded columns of all tables; the longest unused leave first.
 #[derive(Debug)]
 pub struct Columns {
     blocks: Cache<Key, Arc<Block>>,
+    /// Rows that were looked up of blocks that are not here.
+    looked_up: Cache<Key, Arc<AtomicU64>>,
     most: usize,
 }
 
@@ -177,7 +197,7 @@ impl Columns {
             .weigher(move |_, block| kibibytes(block))
             .eviction_policy(EvictionPolicy::lru())
             .build();
-        Self { blocks, most }
+        Self { blocks, looked_up: Cache::new(4096), most }
     }
 
     /// Whether a whole column can be kept. One that cannot would only drive others out.
@@ -194,6 +214,17 @@ impl Columns {
             file: file.path.clone(),
             field: target.field,
         })
+    }
+
+    /// Whether a few rows are better looked up than read with all the others. They are until it has
+    /// taken as long as reading all of them once: so it never takes more than twice as long as what
+    /// would have been best.
+    pub async fn look_up(&self, target: &Target, fragment: &FileFragment, few: u64) -> bool {
+        let Some(key) = Self::key(target, fragment) else { return true };
+        let all = fragment.metadata().physical_rows.unwrap_or_default() as u64;
+        let before = self.looked_up.get_with(key, async { Arc::default() }).await;
+        let so_far = before.fetch_add(few, Ordering::Relaxed);
+        so_far.saturating_add(few).saturating_mul(LOOKED_UP) < all
     }
 
     /// The vectors of a fragment if they are here.

@@ -113,6 +113,16 @@ impl Exact<'_> {
         Ok(Some(many.into_nearest()))
     }
 
+    /// The nearest of a few rows, if their vectors are in memory.
+    pub async fn nearest_of(&self, addresses: &[u64]) -> Result<Option<Nearest>> {
+        let Some(values) = known(self.columns, self.target, addresses).await else {
+            return Ok(None);
+        };
+        let mut best = Nearest::new(self.request.k, self.request.ties);
+        self.all(&values, &|row| addresses.get(row).copied(), &mut best)?;
+        Ok(Some(best))
+    }
+
     async fn of_fragment(
         &self,
         fragment: &FileFragment,
@@ -123,12 +133,18 @@ impl Exact<'_> {
     ) -> Result<()> {
         let rows = fragment.metadata().physical_rows.unwrap_or_default() as u64;
         let few = among.filter(|among| among.len() * SPARSE < rows);
-        let block = match (self.columns.known(self.target, fragment).await, few) {
-            (Some(block), _) => Some(block),
-            // Reading everything for few rows would be a waste.
-            (None, Some(_)) => None,
-            (None, None) if keep => self.columns.block(self.target, fragment, self.pool).await?,
-            (None, None) => None,
+        let block = match self.columns.known(self.target, fragment).await {
+            Some(block) => Some(block),
+            None => {
+                let look_up = match few {
+                    Some(few) => self.columns.look_up(self.target, fragment, few.len()).await,
+                    None => false,
+                };
+                match keep && !look_up {
+                    true => self.columns.block(self.target, fragment, self.pool).await?,
+                    false => None,
+                }
+            }
         };
         match (block, few) {
             (Some(block), Some(few)) => self.some(&block.values, few, id, best),
@@ -244,6 +260,18 @@ pub async fn vectors(
     target: &Target,
     addresses: &[u64],
 ) -> Result<Vec<Vec<f32>>> {
+    if let Some(known) = known(columns, target, addresses).await {
+        return Ok(known.rows(target.width).collect());
+    }
+    let mut read = Vec::with_capacity(addresses.len());
+    for addresses in addresses.chunks(TAKEN) {
+        read.extend(taken(target, addresses).await?.rows(target.width));
+    }
+    Ok(read)
+}
+
+/// Vectors at some addresses, if all of them are in memory.
+pub async fn known(columns: &Columns, target: &Target, addresses: &[u64]) -> Option<Values> {
     let mut blocks = HashMap::new();
     for fragment in target.dataset.get_fragments() {
         if let (Ok(id), Some(block)) =
@@ -252,26 +280,18 @@ pub async fn vectors(
             blocks.insert(id, block);
         }
     }
-    let known: Option<Vec<Vec<f32>>> = addresses
-        .iter()
-        .map(|address| {
-            // The two halves of an address.
-            let (fragment, row) = ((address >> 32) as u32, *address as u32 as usize);
-            let at = row * target.width..(row + 1) * target.width;
-            match &blocks.get(&fragment)?.values {
-                Values::Full(all) => Some(all.get(at)?.to_vec()),
-                Values::Half(all) => Some(all.get(at)?.iter().map(|x| x.to_f32()).collect()),
-            }
-        })
-        .collect();
-    if let Some(known) = known {
-        return Ok(known);
+    let mut gathered = Values::new(target.half, addresses.len() * target.width);
+    for address in addresses {
+        // The two halves of an address.
+        let (fragment, row) = ((address >> 32) as u32, *address as u32 as usize);
+        let at = row * target.width..(row + 1) * target.width;
+        match (&mut gathered, &blocks.get(&fragment)?.values) {
+            (Values::Full(some), Values::Full(all)) => some.extend_from_slice(all.get(at)?),
+            (Values::Half(some), Values::Half(all)) => some.extend_from_slice(all.get(at)?),
+            _ => return None,
+        }
     }
-    let mut read = Vec::with_capacity(addresses.len());
-    for addresses in addresses.chunks(TAKEN) {
-        read.extend(taken(target, addresses).await?.rows(target.width));
-    }
-    Ok(read)
+    Some(gathered)
 }
 
 fn kernel(error: portolan_kernels::Error) -> Error {

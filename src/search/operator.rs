@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::Statistics;
 use datafusion::common::stats::Precision;
 use datafusion::error::{DataFusionError, Result as DfResult};
@@ -24,7 +24,7 @@ use roaring::RoaringTreemap;
 
 use super::candidates::Candidates;
 use super::decoded::{Columns, Target};
-use super::exact::Exact;
+use super::exact::{Exact, known};
 use super::index::VectorIndex;
 use super::request::Request;
 use crate::error::Result;
@@ -140,9 +140,7 @@ impl ExecutionPlan for VectorSearch {
                 search.run(pool, candidates.as_ref()).await.map_err(DataFusionError::from)?;
             compared.add(found.compared);
             searched.add(usize::from(found.by_index));
-            rows(&search.target.dataset, found.addresses, schema)
-                .await
-                .map_err(DataFusionError::from)
+            search.rows(found.addresses, schema).await.map_err(DataFusionError::from)
         };
         let stream = futures::stream::once(found.boxed());
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), stream)))
@@ -196,6 +194,10 @@ impl Search {
             found.dedup();
             // An index that knows too few rows must not hide the others.
             if found.len() as u64 >= rows.min(request.k as u64) {
+                // What it gives beyond the rows that are wanted need not be read.
+                if let Some(nearest) = exact.nearest_of(&found).await? {
+                    found = nearest.into_rows().into_iter().map(|(_, address)| address).collect();
+                }
                 return Ok(Found { addresses: found, compared, by_index: true });
             }
         }
@@ -203,6 +205,38 @@ impl Search {
         let addresses = nearest.into_rows().into_iter().map(|(_, address)| address).collect();
         let compared = usize::try_from(rows).unwrap_or(usize::MAX);
         Ok(Found { addresses, compared, by_index: false })
+    }
+}
+
+impl Search {
+    /// The rows at some addresses, with vectors from memory where they are there.
+    async fn rows(&self, addresses: Vec<u64>, schema: SchemaRef) -> Result<RecordBatch> {
+        let Self { target, columns, .. } = self;
+        let at = schema.index_of(&target.column).ok();
+        let vectors = match at {
+            Some(at) => {
+                match (known(columns, target, &addresses).await, schema.field(at).data_type()) {
+                    (Some(values), DataType::FixedSizeList(item, _)) => {
+                        values.into_column(target, item).map(|vectors| (at, vectors))
+                    }
+                    _ => None,
+                }
+            }
+            None => None,
+        };
+        let Some((at, vectors)) = vectors else {
+            return rows(&target.dataset, addresses, schema).await;
+        };
+        let others: Vec<usize> = (0..schema.fields().len()).filter(|other| *other != at).collect();
+        let mut arrays = match others.is_empty() {
+            true => Vec::new(),
+            false => {
+                let others = Arc::new(schema.project(&others).map_err(DataFusionError::from)?);
+                rows(&target.dataset, addresses, others).await?.columns().to_vec()
+            }
+        };
+        arrays.insert(at, vectors);
+        Ok(RecordBatch::try_new(schema, arrays).map_err(DataFusionError::from)?)
     }
 }
 

@@ -57,7 +57,7 @@ impl Nearest {
     }
 
     fn slack(&self) -> usize {
-        self.wanted.saturating_mul(2).max(256)
+        self.wanted.saturating_mul(2).max(64)
     }
 
     /// Drops what is not among the best. With very many ties the list stays long.
@@ -189,14 +189,29 @@ impl Many {
             .enumerate()
             .map(|(piece, rows)| {
                 let mut best = empty.clone();
+                let mut limits: Vec<f32> = best.iter().map(|best| best.limit).collect();
                 let mut products = vec![0.0; rows.len() / width * count];
                 queries.multiply(rows, Onto::Zero, &mut products);
-                let each = rows.chunks_exact(width).zip(products.chunks_exact(count));
-                for (at, (row, products)) in each.enumerate() {
-                    let Some(number) = number(piece * PIECE + at) else { continue };
+                let each = rows.chunks_exact(width).zip(products.chunks_exact_mut(count));
+                for (at, (row, distances)) in each.enumerate() {
                     let length = if measure == Measure::Cosine { norm(row) } else { 1.0 };
-                    for (best, product) in best.iter_mut().zip(products) {
-                        best.offer(-product / length, number);
+                    let factor = -1.0 / length;
+                    let mut near = false;
+                    for (distance, limit) in distances.iter_mut().zip(&limits) {
+                        *distance *= factor;
+                        // NaN too.
+                        near |= !(*distance > *limit);
+                    }
+                    // Few rows are near enough to any of the vectors.
+                    if !near {
+                        continue;
+                    }
+                    let Some(number) = number(piece * PIECE + at) else { continue };
+                    let each = best.iter_mut().zip(distances).zip(&mut limits);
+                    for ((best, distance), limit) in each.filter(|((_, d), limit)| !(**d > **limit))
+                    {
+                        best.offer(*distance, number);
+                        *limit = best.limit;
                     }
                 }
                 best
