@@ -34,6 +34,7 @@ pub mod statements;
 mod system;
 mod tables;
 mod watched;
+mod windows;
 
 pub use database::{Database, OpenOptions};
 pub use error::{Error, Location, Result};

@@ -25,15 +25,15 @@ impl Memory for Pool {
         let reservation = MemoryConsumer::new(whom).register(&self.pool);
         match reservation.try_grow(wanted) {
             Ok(()) => Ok(Box::new(reservation)),
-            Err(_) => Err(DataFusionError::ResourcesExhausted(format!(
-                "{whom} needs about {} of memory, more than portolan.memory_limit leaves; SET portolan.memory_limit to more, or give it fewer rows or shorter vectors",
-                megabytes(wanted)
-            ))),
+            Err(_) => Err(exhausted(whom, wanted)),
         }
     }
 }
 
-/// `1234 MB`
-fn megabytes(bytes: usize) -> String {
-    format!("{} MB", bytes.div_ceil(1 << 20))
+/// Why a function cannot have so many bytes.
+pub fn exhausted(whom: &str, bytes: usize) -> DataFusionError {
+    DataFusionError::ResourcesExhausted(format!(
+        "{whom} needs about {} MB of memory, more than portolan.memory_limit leaves; SET portolan.memory_limit to more, or give it fewer rows or shorter vectors",
+        bytes.div_ceil(1 << 20)
+    ))
 }

@@ -30,6 +30,7 @@ use crate::files;
 use crate::functions::register_with;
 use crate::search::{Columns, SearchRule};
 use crate::tables::{MAIN_SCHEMA, Storage};
+use crate::windows::WindowRule;
 use late_embedding::LateEmbedding;
 use stored_files::StoredFiles;
 use vector_casts::VectorCasts;
@@ -105,6 +106,7 @@ fn build(
         .with_default_features()
         .with_type_planner(Arc::new(VectorTypes))
         .with_physical_optimizer_rule(Arc::new(LateEmbedding))
+        .with_physical_optimizer_rule(Arc::new(WindowRule))
         .with_optimizer_rule(Arc::new(SearchRule::new(columns.clone())));
     let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(VectorCasts)];
     rules.extend(Analyzer::new().rules);
