@@ -113,16 +113,3 @@ async fn columns_that_no_function_reads_wait_on_disk_where_memory_is_short() {
     let line = text.lines().find(|line| line.contains("WholePartitions")).unwrap().to_string();
     assert!(line.contains("spill_count=1"), "{line}");
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_functions_read_is_counted() {
-    let options = OpenOptions { memory_limit: Some(8 << 20), ..OpenOptions::default() };
-    let db = Database::open_with(crate::session::IN_MEMORY, options).await.unwrap();
-    let sql = "SELECT count(p) FROM (SELECT pca_xy(array_resize([i], 512, 1.0)) OVER () AS p
-        FROM (SELECT unnest(generate_series(1, 20000)) AS i))";
-    let refused = match db.sql(sql).await {
-        Ok(answer) => answer.collect().await.unwrap_err().to_string(),
-        Err(error) => error.to_string(),
-    };
-    assert!(refused.contains("portolan.memory_limit"), "{refused}");
-}
