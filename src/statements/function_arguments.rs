@@ -78,13 +78,13 @@ static FUNCTIONS: &[Signature] = &[
     Signature { function: "silhouette", required: &["v", "label"], optional: &["metric", "seed"] },
     Signature {
         function: "topic_label",
-        required: &["v", "text"],
-        optional: &["depth", "n_topics", "metric", "seed"],
+        required: &["v"],
+        optional: &["text", "depth", "n_topics", "metric", "seed"],
     },
     Signature {
         function: "topics",
-        required: &["v", "text"],
-        optional: &["n_topics", "metric", "seed"],
+        required: &["v"],
+        optional: &["text", "n_topics", "metric", "seed"],
     },
     Signature {
         function: "trustworthiness",

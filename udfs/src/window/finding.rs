@@ -46,7 +46,7 @@ pub enum Second {
     Label,
     /// Nothing.
     Nothing,
-    /// Their texts.
+    /// Their texts; may be left out.
     Text,
 }
 
@@ -153,8 +153,8 @@ impl Second {
     /// How many arguments must be given.
     fn required(self) -> usize {
         match self {
-            Self::Id | Self::Nothing => 1,
-            Self::Label | Self::Text => 2,
+            Self::Id | Self::Nothing | Self::Text => 1,
+            Self::Label => 2,
         }
     }
 

@@ -173,7 +173,6 @@ fn what_is_wrong_is_said_in_one_sentence() {
         (&LABEL_ISSUE, vec![words(), whole(1)], "folds is a whole number from 2 to 100, not 1"),
         (&OUTLIER_SCORE, vec![whole(0)], "k is a whole number from 1 to 1000, not 0"),
         (&UNIQUENESS, vec![text("dot")], "metric is one of 'cosine', 'l2', not 'dot'"),
-        (&TOPIC_LABEL, vec![], "takes 2 to 6 arguments (v, text, depth"),
         (&TOPIC_LABEL, vec![words(), whole(4)], "depth is a whole number from 1 to 3, not 4"),
         (&TOPIC_LABEL, vec![words(), null(), whole(0)], "n_topics is a whole number from 1 to"),
         (&TOPICS, vec![column()], "text is a text, not BIGINT; cast it"),

@@ -197,7 +197,7 @@ impl Find for Recipe {
 }
 
 const V: &str = "The vector.";
-const TEXT: &str = "The row's text, from whose words topics have their names; a row where it is NULL has the topic of its vector. With NULL in place of a column topics are numbered.";
+const TEXT: &str = "The row's text, from whose words topics have their names; a row where it is NULL has the topic of its vector. Without it topics are numbered.";
 const METRIC: &str =
     "What near means: 'cosine' (default for vectors) or 'l2' (default for places); a constant.";
 const SEED: &str = "Where chance begins; portolan.seed if not given; a constant.";
@@ -207,7 +207,7 @@ fn topics_documentation() -> &'static Documentation {
         Documentation::builder(
             DocSection { include: true, label: "What a map says", description: None },
             "What the row is about, struct(topic_1, topic_2, topic_3, topic_id, noise): the names of its nearest topics, the most general first, each of the others within the one before it. Where few rows make two depths of topics, topic_3 is NULL. topic_id is the number of the last of them; topics are numbered from 1, by depth and by size. Where noise is true the row's neighbours lie in other topics, and its own are a guess; that is so for three rows in ten at most. The same rows and seed have the same topics in whichever order they come. Rows without a vector, with NaN or infinity, or of zeros (with the metric 'cosine') have NULL.",
-            "topics(v, text [, n_topics [, metric [, seed]]]) OVER ([PARTITION BY …])",
+            "topics(v [, text [, n_topics [, metric [, seed]]]]) OVER ([PARTITION BY …])",
         )
         .with_sql_example(
             "```sql\nSELECT topic['topic_1'] AS topic, topic['topic_2'] AS below, count(*) AS rows\nFROM (SELECT topics(embedding, body) OVER () AS topic FROM reviews)\nWHERE NOT topic['noise'] GROUP BY 1, 2 ORDER BY rows DESC;\n```",
@@ -230,7 +230,7 @@ fn label_documentation() -> &'static Documentation {
         Documentation::builder(
             DocSection { include: true, label: "What a map says", description: None },
             "The name of the row's topic at one depth; NULL where its neighbours lie in other topics (topics tells the nearest one all the same), and where there are not so many depths. Two depths in one query are those of the same topics.",
-            "topic_label(v, text [, depth [, n_topics [, metric [, seed]]]]) OVER ([PARTITION BY …])",
+            "topic_label(v [, text [, depth [, n_topics [, metric [, seed]]]]]) OVER ([PARTITION BY …])",
         )
         .with_sql_example(
             "```sql\nSELECT topic, count(*) FROM (SELECT topic_label(embedding, body) OVER () AS topic FROM reviews)\nGROUP BY topic;\n```",
