@@ -96,11 +96,11 @@ impl Summarise for Recipe {
                 return Ok((None, found.left_out));
             }
             let whole = || portolan_kernels::Error::Shape("rows are not whole".to_string());
-            let rows = |values: &[f32], width: usize| -> portolan_kernels::Result<Vec<u32>> {
+            let ranks = |values: &[f32], width: usize| -> portolan_kernels::Result<Vec<u32>> {
                 Ok(Order::of(Rows::new(values, width).ok_or_else(whole)?).ranks())
             };
             let [a, b] = found.values.as_slice() else { return Err(whole()) };
-            let ties = rows(b, second)?;
+            let ties = ranks(b, second)?;
             let order = canonical(Rows::new(a, first).ok_or_else(whole)?, Some(&ties));
             let (a, b) = (arranged(a, first, &order), arranged(b, second, &order));
             found.values.clear();

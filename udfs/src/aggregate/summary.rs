@@ -16,6 +16,9 @@ use crate::statement::{Statement, borrowed, coerce, constants};
 /// Arguments that are columns, of every one.
 const COLUMNS: usize = 2;
 
+/// What a call wants to know, of columns of these types.
+pub type Recipe = fn(&Arguments, &[DataType], &Statement) -> Result<Box<dyn Summarise>>;
+
 /// One of the functions.
 pub struct SummaryKind {
     /// Its name in SQL.
@@ -27,7 +30,7 @@ pub struct SummaryKind {
     /// An error unless it takes columns of these types, else the type of what it says.
     pub returns: fn(&[DataType]) -> Result<DataType>,
     /// What a call wants to know.
-    pub recipe: fn(&Arguments, &[DataType], &Statement) -> Result<Box<dyn Summarise>>,
+    pub recipe: Recipe,
     /// What it says of itself.
     pub documentation: fn() -> &'static Documentation,
 }
