@@ -16,7 +16,7 @@ use datafusion_physical_expr_common::physical_expr::PhysicalExpr;
 use portolan_kernels::neighbours::Metric;
 
 use super::labels::check_label;
-use super::partition::Partition;
+use super::partition::{Partition, looked_for};
 use crate::rows::{Vectors, codes, is_places};
 use crate::scalar::arguments::{self, Arguments, type_name};
 use crate::statement::{Statement, borrowed, coerce, constants, metric, number, whole};
@@ -253,7 +253,7 @@ impl PartitionEvaluator for Evaluator {
         let second = values.get(1).filter(|_| self.has_second);
         let numbers = second.map(codes).transpose()?;
         // The rows twice and as they are compared, their neighbours, and what is said of them.
-        let k = self.recipe.neighbours().min(rows);
+        let k = looked_for(self.recipe.neighbours(), rows);
         let each = vectors.width() * 12 + k * 40 + 96;
         let most = numbers.iter().flatten().flatten().max();
         let different = most.map_or(0, |most| *most as usize + 1);

@@ -14,7 +14,7 @@ use datafusion_physical_expr_common::physical_expr::PhysicalExpr;
 use portolan_kernels::graph::{Graph, NONE};
 use portolan_kernels::neighbours::{Metric, Options};
 
-use super::partition::Partition;
+use super::partition::{Partition, looked_for};
 use crate::rows::{Vectors, codes};
 use crate::scalar::arguments::{self, Arguments};
 use crate::statement::{Statement, borrowed, coerce, constants, metric, whole};
@@ -136,7 +136,7 @@ impl PartitionEvaluator for Evaluator {
         let vectors = Vectors::new(NAME, "v", vectors)?;
         let width = vectors.width();
         // The rows twice and as the graph wants them; its neighbours, and what is said of them.
-        let edges = self.options.k.min(rows).saturating_mul(40);
+        let edges = looked_for(self.options.k, rows).saturating_mul(40);
         let bytes = (width.saturating_mul(12).saturating_add(edges).saturating_add(64))
             .saturating_mul(rows);
         // Of repeats of a row, the one with the lower id comes first.

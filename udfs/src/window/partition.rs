@@ -101,6 +101,11 @@ impl<'a> Partition<'a> {
     }
 }
 
+/// How many neighbours of a row are looked for, where `k` are wanted and there are so many others.
+pub fn looked_for(k: usize, others: usize) -> usize {
+    if k == 0 { 0 } else { k.max(USUAL).min(others) }
+}
+
 /// A graph in which nobody has neighbours.
 pub fn without_neighbours() -> Graph {
     Graph { k: 0, neighbours: Vec::new(), distances: Vec::new(), recall: 1.0 }
@@ -131,7 +136,7 @@ pub fn graph(
     if k == 0 {
         return Ok(Arc::new(without_neighbours()));
     }
-    let options = Options { k: k.max(USUAL.min(others)), ..options.clone() };
+    let options = Options { k: looked_for(k, others), ..options.clone() };
     let mut hash = blake3::Hasher::new();
     hash.update(&content);
     hash.update(format!("graph {options:?}").as_bytes());

@@ -18,7 +18,7 @@ use portolan_kernels::rows::Rows;
 use portolan_kernels::umap::Umap;
 use portolan_kernels::watch::Watch;
 
-use super::partition::{content, graph, without_neighbours};
+use super::partition::{content, graph, looked_for, without_neighbours};
 use crate::rows::{Gathered, Vectors, arranged, canonical, codes};
 use crate::scalar::arguments::{self, Arguments};
 use crate::statement::{Statement, borrowed, coerce, constants};
@@ -228,7 +228,7 @@ impl Recipe {
     fn bytes(&self, rows: usize, width: usize) -> usize {
         let copies = if matches!(self.layout, Layout::Principal) { 2 } else { 3 };
         let vectors = width.saturating_mul(4 * copies);
-        let edges = self.neighbours(rows).min(rows).saturating_mul(56);
+        let edges = looked_for(self.neighbours(rows), rows).saturating_mul(56);
         vectors.saturating_add(edges).saturating_add(96).saturating_mul(rows)
     }
 
