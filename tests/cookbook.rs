@@ -38,14 +38,86 @@ async fn search() {
         return skip(&format!("cookbook: {reason}"));
     }
     let answers = answers("search.sql").await;
-    let answer = |of: &str| {
-        let found = answers.iter().find(|(said, _)| said.contains(of));
-        found.map(|(_, answer)| answer.as_str()).unwrap_or_else(|| panic!("nothing says {of}"))
-    };
+    let answer = |of: &str| answer(&answers, of);
     assert!(answer("EXPLAIN").contains("VectorSearch: glosses@"), "{}", answer("EXPLAIN"));
     let joined = answer("USING (query_index)");
     assert_eq!(joined.matches("something to eat").count(), 2, "{joined}");
     let animals = answer("which animals live in the sea?");
     assert!(animals.contains("noun.animal"), "{animals}");
     assert!(answer("SHOW INDEXES").contains("ivf_hnsw_sq"), "{}", answer("SHOW INDEXES"));
+}
+
+/// What a guide says to the statement that contains a text.
+fn answer<'a>(answers: &'a [(String, String)], of: &str) -> &'a str {
+    let found = answers.iter().find(|(said, _)| said.contains(of));
+    found.map(|(_, answer)| answer.as_str()).unwrap_or_else(|| panic!("nothing says {of}"))
+}
+
+/// The cells of an answer's rows.
+fn cells(answer: &str) -> Vec<Vec<&str>> {
+    let rows = answer.lines().filter(|line| line.starts_with('|')).skip(1);
+    rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn topics() {
+    if let Err(reason) = models::fetched() {
+        return skip(&format!("cookbook: {reason}"));
+    }
+    let answers = answers("topics.sql").await;
+    let general = cells(answer(&answers, "AS noise"));
+    assert_eq!(general.len(), 8, "{general:?}");
+    let rows: usize = general.iter().map(|row| row[1].parse::<usize>().unwrap()).sum();
+    let noise: usize = general.iter().map(|row| row[2].parse::<usize>().unwrap()).sum();
+    assert!(rows == 1000 && noise <= 300, "{general:?}");
+    // The dictionary's own classes are found again, some of them nearly whole.
+    let agreed = cells(answer(&answers, "AS percent"));
+    let percent: f64 = agreed[0][3].parse().unwrap();
+    assert!(percent >= 50.0, "{agreed:?}");
+    assert_eq!(cells(answer(&answers, "n_topics => 20")).len(), 20);
+    assert_eq!(cells(answer(&answers, "GROUP BY cluster")).len(), 12);
+    let japanese = answer(&answers, "topics(v, japanese)");
+    let kana = japanese.chars().filter(|c| ('\u{3041}'..='\u{30ff}').contains(c)).count();
+    assert!(kana > 5, "{japanese}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn duplicates() {
+    if let Err(reason) = models::fetched() {
+        return skip(&format!("cookbook: {reason}"));
+    }
+    let answers = answers("duplicates.sql").await;
+    let counts = cells(answer(&answers, "AS cutoff"));
+    let deleted = |cutoff: &str| {
+        let is = |row: &&Vec<&str>| row[0] == cutoff && row[1] == "deletion candidate";
+        counts.iter().find(is).map_or(0, |row| row[2].parse::<usize>().unwrap())
+    };
+    let (few, some, many) = (deleted("0.02"), deleted("0.05"), deleted("0.1"));
+    assert!(few > 0 && 2 * few < some && 2 * some < many, "{counts:?}");
+    let largest = cells(answer(&answers, "AS farthest"));
+    assert!(largest.iter().all(|row| row[3].parse::<f64>().unwrap() <= 0.1), "{largest:?}");
+    let left = cells(answer(&answers, "-- Now there are none."));
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(left[0], ["singleton", &(1642 - some).to_string()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn boundaries() {
+    let answers = answers("boundaries.sql").await;
+    let overlap = cells(answer(&answers, "LIMIT 8"));
+    assert_eq!(overlap.len(), 8, "{overlap:?}");
+    let four = cells(answer(&answers, "-- 4 and 9."));
+    let alike: f64 = four[0][2].parse().unwrap();
+    assert!(four[0][..2] == ["4", "4"] && alike > 90.0, "{four:?}");
+    // Of 89 labels that were made wrong most are found, and hardly another one.
+    let spoilt = cells(answer(&answers, "AS wrong"));
+    let number = |row: usize, at: usize| spoilt[row][at].parse::<f64>().unwrap();
+    assert!(number(1, 1) == 89.0 && number(1, 2) >= 55.0 && number(1, 4) >= 80.0, "{spoilt:?}");
+    assert!(number(0, 2) <= 10.0 && number(1, 3) > 0.7 && number(0, 3) < 0.3, "{spoilt:?}");
+    let drift = cells(answer(&answers, "AS jaccard_50"));
+    assert!(drift[0][0].parse::<f64>().unwrap() < drift[0][2].parse::<f64>().unwrap(), "{drift:?}");
+    let changed = cells(answer(&answers, "AS wrong_after"));
+    let sum =
+        |at: usize| changed.iter().map(|row| row[at].parse::<usize>().unwrap()).sum::<usize>();
+    assert!(sum(1) < sum(2), "{changed:?}");
 }

@@ -14,11 +14,28 @@ use crate::statements::named_arguments::Signature;
 /// Functions whose arguments can be named.
 static FUNCTIONS: &[Signature] = &[
     Signature {
+        function: "boundary",
+        required: &["v", "label"],
+        optional: &["k", "metric", "seed"],
+    },
+    Signature {
         function: "chunk_text",
         required: &["text", "max_tokens"],
         optional: &["overlap", "model"],
     },
+    Signature {
+        function: "class_overlap",
+        required: &["v", "label"],
+        optional: &["k", "metric", "seed"],
+    },
+    Signature {
+        function: "cluster_id",
+        required: &["v"],
+        optional: &["n_clusters", "noise", "metric", "seed"],
+    },
     Signature { function: "count_tokens", required: &["text"], optional: &["model"] },
+    Signature { function: "drift", required: &["a", "b"], optional: &["metric", "seed"] },
+    Signature { function: "duplicates", required: &["v"], optional: &["id", "cutoff"] },
     Signature { function: "embed_image", required: &["image"], optional: &["dims", "model"] },
     Signature {
         function: "embed_text",
@@ -26,6 +43,11 @@ static FUNCTIONS: &[Signature] = &[
         optional: &["task", "dims", "model", "long_text"],
     },
     Signature { function: "knn_accuracy", required: &["v", "label"], optional: &["k", "seed"] },
+    Signature {
+        function: "label_issue",
+        required: &["v", "label"],
+        optional: &["folds", "metric"],
+    },
     Signature {
         function: "map_xy",
         required: &["v"],
@@ -50,9 +72,20 @@ static FUNCTIONS: &[Signature] = &[
             "metric",
         ],
     },
+    Signature { function: "outlier_score", required: &["v"], optional: &["k", "metric", "seed"] },
     Signature { function: "pca_xy", required: &["v"], optional: &[] },
     Signature { function: "random_triplet", required: &["v", "xy"], optional: &["metric", "seed"] },
     Signature { function: "silhouette", required: &["v", "label"], optional: &["metric", "seed"] },
+    Signature {
+        function: "topic_label",
+        required: &["v"],
+        optional: &["text", "depth", "n_topics", "metric", "seed"],
+    },
+    Signature {
+        function: "topics",
+        required: &["v"],
+        optional: &["text", "n_topics", "metric", "seed"],
+    },
     Signature {
         function: "trustworthiness",
         required: &["v", "xy"],
@@ -63,6 +96,7 @@ static FUNCTIONS: &[Signature] = &[
         required: &["v"],
         optional: &["n_neighbors", "min_dist", "n_epochs", "metric", "seed", "label"],
     },
+    Signature { function: "uniqueness", required: &["v"], optional: &["metric", "seed"] },
 ];
 
 /// Puts named arguments in their places, in a whole statement.

@@ -4,6 +4,7 @@
 pub mod aggregate;
 mod files;
 mod fingerprint;
+mod once;
 mod reference;
 mod rows;
 pub mod scalar;
@@ -27,11 +28,15 @@ pub use statement::Statement;
 pub use work::{LeftOut, Memory, RowFailure, Stage, Usage, Work};
 
 use aggregate::{
-    KNN_ACCURACY, Measure, NEIGHBORHOOD_PRESERVATION, RANDOM_TRIPLET, SILHOUETTE, TRUSTWORTHINESS,
+    CLASS_OVERLAP, DRIFT, KNN_ACCURACY, Measure, NEIGHBORHOOD_PRESERVATION, RANDOM_TRIPLET,
+    SILHOUETTE, Summary, TRUSTWORTHINESS,
 };
 use scalar::{ChunkText, CountTokens, EmbedImage, EmbedText};
 use vector::{Between, Change, Medoid, Norm, VectorArithmetic, VectorScale, VectorSum};
-use window::{MAP_XY, MapXy, NOMAD_XY, Neighbors, PCA_XY, UMAP_XY};
+use window::{
+    BOUNDARY, CLUSTER_ID, DUPLICATES, Finding, LABEL_ISSUE, MAP_XY, MapXy, NOMAD_XY, Neighbors,
+    OUTLIER_SCORE, PCA_XY, TOPIC_LABEL, TOPICS, UMAP_XY, UNIQUENESS,
+};
 
 /// Every function of one row, by its name in SQL. Casts to vectors are planned, not called, and so
 /// are not among them.
@@ -62,6 +67,8 @@ pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
         AggregateUDF::new_from_impl(VectorSum::sum()),
     ];
     functions.extend(measures.map(|kind| AggregateUDF::new_from_impl(Measure::new(kind))));
+    let summaries = [&CLASS_OVERLAP, &DRIFT];
+    functions.extend(summaries.map(|kind| AggregateUDF::new_from_impl(Summary::new(kind))));
     functions.into_iter().map(Arc::new).collect()
 }
 
@@ -70,7 +77,18 @@ pub fn window_functions() -> Vec<Arc<WindowUDF>> {
     let maps = [&MAP_XY, &NOMAD_XY, &PCA_XY, &UMAP_XY];
     let maps = maps.map(|kind| WindowUDF::new_from_impl(MapXy::new(kind)));
     let neighbors = WindowUDF::new_from_impl(Neighbors::new());
-    maps.into_iter().chain([neighbors]).map(Arc::new).collect()
+    let findings = [
+        &BOUNDARY,
+        &CLUSTER_ID,
+        &DUPLICATES,
+        &LABEL_ISSUE,
+        &OUTLIER_SCORE,
+        &TOPIC_LABEL,
+        &TOPICS,
+        &UNIQUENESS,
+    ];
+    let findings = findings.map(|kind| WindowUDF::new_from_impl(Finding::new(kind)));
+    maps.into_iter().chain([neighbors]).chain(findings).map(Arc::new).collect()
 }
 
 /// What takes the place of a function of the engine, if something does: the same meaning, and our

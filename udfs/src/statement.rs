@@ -14,12 +14,12 @@ use portolan_kernels::Error;
 use portolan_kernels::neighbours::Metric;
 use portolan_kernels::watch::Watch;
 
-use crate::aggregate::Measure;
+use crate::aggregate::{Measure, Summary};
 use crate::rows::check_vectors;
 use crate::scalar::arguments::Arguments;
 use crate::scalar::vectors::aside;
 use crate::settings::Settings;
-use crate::window::{MapXy, Neighbors};
+use crate::window::{Finding, MapXy, Neighbors};
 use crate::work::Work;
 
 /// The settings of the session, and the work of the statement.
@@ -55,14 +55,21 @@ impl Statement {
         if let Some(map) = function.downcast_ref::<MapXy>() {
             return Some(WindowUDF::new_from_impl(map.within(self)));
         }
+        if let Some(finding) = function.downcast_ref::<Finding>() {
+            return Some(WindowUDF::new_from_impl(finding.within(self)));
+        }
         let neighbors = function.downcast_ref::<Neighbors>()?;
         Some(WindowUDF::new_from_impl(neighbors.within(self)))
     }
 
     /// An aggregate of ours, in this statement.
     pub fn aggregate_function(&self, function: &AggregateUDF) -> Option<AggregateUDF> {
-        let measure = function.inner().downcast_ref::<Measure>()?;
-        Some(AggregateUDF::new_from_impl(measure.within(self)))
+        let function = function.inner();
+        if let Some(measure) = function.downcast_ref::<Measure>() {
+            return Some(AggregateUDF::new_from_impl(measure.within(self)));
+        }
+        let summary = function.downcast_ref::<Summary>()?;
+        Some(AggregateUDF::new_from_impl(summary.within(self)))
     }
 
     /// What goes on in it.

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use portolan_models::Watch;
 use portolan_models::remote::Place;
 
+use crate::once::{Key, Once};
 use crate::scalar::Keys;
 
 /// Rows that are remembered one by one; of more, only the number.
@@ -41,6 +42,7 @@ struct Shared {
     left_out: Mutex<BTreeMap<&'static str, LeftOut>>,
     unanswered: OnceLock<String>,
     memory: OnceLock<Arc<dyn Memory>>,
+    once: Once,
 }
 
 #[derive(Default)]
@@ -184,9 +186,33 @@ impl Work {
         let _ = self.shared.memory.set(memory);
     }
 
-    /// Memory for someone; there is enough where nobody counts.
+    /// Memory for someone; there is enough where nobody counts. What is kept for later calls gives way.
     pub(crate) fn reserve(&self, whom: &str, bytes: usize) -> Result<Option<Box<dyn Any + Send>>> {
-        self.shared.memory.get().map(|memory| memory.reserve(whom, bytes)).transpose()
+        let Some(memory) = self.shared.memory.get() else { return Ok(None) };
+        let reserved = memory.reserve(whom, bytes).or_else(|_| {
+            self.shared.once.forget();
+            memory.reserve(whom, bytes)
+        });
+        reserved.map(Some)
+    }
+
+    /// What is made of all that the key stands for: by an earlier call of the statement, or now.
+    pub(crate) fn once<T: Any + Send + Sync, E>(
+        &self,
+        whom: &str,
+        key: Key,
+        bytes: impl FnOnce(&T) -> usize,
+        make: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Arc<T>, E> {
+        if let Some(found) = self.shared.once.find(&key) {
+            return Ok(found);
+        }
+        let made = Arc::new(make()?);
+        // Where there is no memory to keep it, it is made again.
+        if let Ok(memory) = self.reserve(whom, bytes(&made)) {
+            self.shared.once.keep(key, made.clone(), memory);
+        }
+        Ok(made)
     }
 
     /// Remembers that a function left rows out.

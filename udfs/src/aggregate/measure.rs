@@ -1,20 +1,17 @@
 //! What all measures of a map have in common: rows are collected, and judged together in the end.
 
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::compute::concat;
-use arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion_common::utils::SingleRowListArrayBuilder;
-use datafusion_common::{Result, ScalarValue, internal_err};
+use arrow::array::{Array, ArrayRef};
+use arrow::datatypes::{DataType, FieldRef};
+use datafusion_common::{Result, ScalarValue};
 use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
-use datafusion_expr::utils::format_state_name;
 use datafusion_expr::{Accumulator, AggregateUDFImpl, Documentation, Signature};
 use portolan_kernels::metrics::Options;
 use portolan_kernels::neighbours::Metric;
 use portolan_kernels::rows::Rows;
 
+use super::columns::Columns;
 use crate::rows::{Gathered, Vectors, codes, is_places};
 use crate::scalar::arguments::{self, Arguments};
 use crate::statement::{Statement, borrowed, coerce, constants, metric, whole};
@@ -146,17 +143,12 @@ impl AggregateUDFImpl for Measure {
             statement: self.statement.clone(),
             k,
             options,
-            columns: types.map(|kind| (kind, Vec::new())).collect(),
+            columns: Columns::new(types),
         }))
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
-        let columns = args.input_fields.iter().take(COLUMNS).zip(self.kind.parameters);
-        let fields = columns.map(|(field, name)| {
-            let item = Field::new_list_field(field.data_type().clone(), true);
-            Arc::new(Field::new_list(format_state_name(args.name, name), item, true))
-        });
-        Ok(fields.collect())
+        Ok(Columns::state_fields(&args, self.kind.parameters, COLUMNS))
     }
 
     fn documentation(&self) -> Option<&Documentation> {
@@ -170,8 +162,7 @@ struct Collected {
     statement: Statement,
     k: usize,
     options: Options,
-    /// Each column's type, and its pieces.
-    columns: Vec<(DataType, Vec<ArrayRef>)>,
+    columns: Columns,
 }
 
 impl std::fmt::Debug for Collected {
@@ -180,59 +171,25 @@ impl std::fmt::Debug for Collected {
     }
 }
 
-impl Collected {
-    fn column(&self, at: usize) -> Result<ArrayRef> {
-        let Some((kind, pieces)) = self.columns.get(at) else {
-            return internal_err!("{} without its columns", self.kind.name);
-        };
-        if pieces.is_empty() {
-            return Ok(arrow::array::new_empty_array(kind));
-        }
-        let pieces: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
-        Ok(concat(&pieces)?)
-    }
-
-    fn add(&mut self, values: &[ArrayRef]) {
-        for ((_, pieces), values) in self.columns.iter_mut().zip(values) {
-            if !values.is_empty() {
-                pieces.push(values.clone());
-            }
-        }
-    }
-}
-
 impl Accumulator for Collected {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        self.add(values);
+        self.columns.add(values);
         Ok(())
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        let Some(groups) = states.first().map(|state| state.len()) else { return Ok(()) };
-        for group in 0..groups {
-            let rows: Vec<ArrayRef> = states
-                .iter()
-                .filter(|state| state.is_valid(group))
-                .map(|state| state.as_list::<i32>().value(group))
-                .collect();
-            self.add(&rows);
-        }
+        self.columns.merge(states);
         Ok(())
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        (0..self.columns.len())
-            .map(|at| {
-                let column = self.column(at)?;
-                Ok(SingleRowListArrayBuilder::new(column).with_nullable(true).build_list_scalar())
-            })
-            .collect()
+        self.columns.state()
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
         let name = self.kind.name;
         self.statement.go_on(name)?;
-        let (first, second) = (self.column(0)?, self.column(1)?);
+        let (first, second) = (self.columns.column(0)?, self.columns.column(1)?);
         let vectors = Vectors::new(name, self.kind.parameters[0], &first)?;
         let by_direction = self.options.metric == Metric::Cosine;
         // What is gathered of both columns, and the first as it is compared.
@@ -263,9 +220,7 @@ impl Accumulator for Collected {
     }
 
     fn size(&self) -> usize {
-        let pieces = self.columns.iter().flat_map(|(_, pieces)| pieces);
-        let bytes = pieces.map(|piece| piece.to_data().get_slice_memory_size().unwrap_or(0));
-        size_of_val(self) + bytes.sum::<usize>()
+        size_of_val(self) + self.columns.size()
     }
 }
 

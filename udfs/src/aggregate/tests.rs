@@ -15,7 +15,7 @@ use crate::settings::Settings;
 use crate::statement::Statement;
 use crate::work::Work;
 
-fn vectors(rows: &[Option<[f32; 2]>]) -> ArrayRef {
+pub(super) fn vectors(rows: &[Option<[f32; 2]>]) -> ArrayRef {
     let rows = rows.iter().map(|row| row.map(|row| row.map(Some)));
     Arc::new(FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(rows, 2))
 }
@@ -64,7 +64,7 @@ fn accumulator(
 }
 
 /// What a measure says of rows that come in two pieces.
-fn measured(
+pub(super) fn measured(
     function: &AggregateUDF,
     first: &ArrayRef,
     second: &ArrayRef,
@@ -98,7 +98,7 @@ fn number(value: ScalarValue) -> f64 {
 }
 
 /// Two clouds, and which one a row is of.
-fn clouds() -> (ArrayRef, ArrayRef) {
+pub(super) fn clouds() -> (ArrayRef, ArrayRef) {
     let rows: Vec<Option<[f32; 2]>> = (0..60)
         .map(|row| {
             let (x, y) = ((row as f32 * 0.7).sin(), (row as f32 * 1.3).cos());

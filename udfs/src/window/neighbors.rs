@@ -12,10 +12,10 @@ use datafusion_expr::function::{ExpressionArgs, PartitionEvaluatorArgs, WindowUD
 use datafusion_expr::{DocSection, Documentation, PartitionEvaluator, Signature, WindowUDFImpl};
 use datafusion_physical_expr_common::physical_expr::PhysicalExpr;
 use portolan_kernels::graph::{Graph, NONE};
-use portolan_kernels::neighbours::{self, Metric, Options};
-use portolan_kernels::rows::Rows;
+use portolan_kernels::neighbours::{Metric, Options};
 
-use crate::rows::{Gathered, Vectors, arranged, canonical, codes};
+use super::partition::{Partition, looked_for};
+use crate::rows::{Vectors, codes};
 use crate::scalar::arguments::{self, Arguments};
 use crate::statement::{Statement, borrowed, coerce, constants, metric, whole};
 
@@ -136,32 +136,16 @@ impl PartitionEvaluator for Evaluator {
         let vectors = Vectors::new(NAME, "v", vectors)?;
         let width = vectors.width();
         // The rows twice and as the graph wants them; its neighbours, and what is said of them.
-        let edges = self.options.k.min(rows).saturating_mul(40);
+        let edges = looked_for(self.options.k, rows).saturating_mul(40);
         let bytes = (width.saturating_mul(12).saturating_add(edges).saturating_add(64))
             .saturating_mul(rows);
         // Of repeats of a row, the one with the lower id comes first.
         let ties = codes(ids)?;
         let (kept, graph, left_out) = self.statement.run(NAME, bytes, |work| {
             let by_direction = self.options.metric == Metric::Cosine;
-            let Gathered { mut values, kept, left_out } =
-                Gathered::new(&[&vectors], by_direction, None);
-            let values = values.pop().unwrap_or_default();
-            let whole = || portolan_kernels::Error::Shape("rows are not whole".to_string());
-            let given = Rows::new(&values, width).ok_or_else(whole)?;
-            let ties: Vec<u32> =
-                kept.iter().map(|row| ties[*row as usize].map_or(0, |code| code + 1)).collect();
-            let order = canonical(given, Some(&ties));
-            let sorted = arranged(&values, width, &order);
-            drop(values);
-            let kept: Vec<u32> = order.iter().map(|row| kept[*row as usize]).collect();
-            let k = self.options.k.min(kept.len().saturating_sub(1));
-            let graph = if k == 0 {
-                Graph { k, neighbours: Vec::new(), distances: Vec::new(), recall: 1.0 }
-            } else {
-                let rows = Rows::new(&sorted, width).ok_or_else(whole)?;
-                neighbours::graph(rows, &Options { k, ..self.options.clone() }, work)?
-            };
-            Ok((kept, graph, left_out))
+            let of = Partition::new(NAME, &vectors, by_direction, Some((ids, &ties)), work)?;
+            let graph = of.graph(self.options.k, self.options.metric, self.options.seed)?;
+            Ok((of.kept, graph, of.left_out))
         })?;
         self.statement.work().left_out(NAME, left_out);
         lists(rows, &kept, &graph, ids)

@@ -19,14 +19,14 @@ use crate::statement::Statement;
 use crate::work::Work;
 
 /// An argument.
-enum Given {
+pub(super) enum Given {
     Column(ArrayRef),
     Constant(ScalarValue),
 }
 
 use Given::{Column as C, Constant as K};
 
-fn call(function: &WindowUDF, given: &[Given]) -> Result<ArrayRef> {
+pub(super) fn call(function: &WindowUDF, given: &[Given]) -> Result<ArrayRef> {
     let (mut expressions, mut fields): (Vec<Arc<dyn PhysicalExpr>>, Vec<FieldRef>) =
         Default::default();
     for (at, given) in given.iter().enumerate() {
@@ -62,7 +62,7 @@ fn map(kind: &'static MapKind) -> WindowUDF {
 }
 
 /// Rows around three corners, one after the other.
-fn corners(count: usize) -> ArrayRef {
+pub(super) fn corners(count: usize) -> ArrayRef {
     let rows = (0..count).map(|row| {
         let around = |at: usize| ((row * 7 + at * 3) as f32 * 0.7).sin();
         let value = |at| Some(around(at) + if row % 3 == at { 10.0 } else { 0.0 });

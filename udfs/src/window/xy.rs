@@ -18,6 +18,7 @@ use portolan_kernels::rows::Rows;
 use portolan_kernels::umap::Umap;
 use portolan_kernels::watch::Watch;
 
+use super::partition::{content, graph, looked_for, without_neighbours};
 use crate::rows::{Gathered, Vectors, arranged, canonical, codes};
 use crate::scalar::arguments::{self, Arguments};
 use crate::statement::{Statement, borrowed, coerce, constants};
@@ -194,7 +195,8 @@ impl PartitionEvaluator for Evaluator {
             let values = values.pop().unwrap_or_default();
             let labels: Option<Vec<Option<u32>>> =
                 labels.map(|labels| kept.iter().map(|row| labels[*row as usize]).collect());
-            let places = self.recipe.places(values, vectors.width(), labels, work)?;
+            let width = vectors.width();
+            let places = self.recipe.places(self.function, values, width, labels, work)?;
             for (row, place) in kept.iter().zip(places) {
                 let row = *row as usize;
                 (x[row], y[row], valid[row]) = (place[0], place[1], true);
@@ -226,13 +228,14 @@ impl Recipe {
     fn bytes(&self, rows: usize, width: usize) -> usize {
         let copies = if matches!(self.layout, Layout::Principal) { 2 } else { 3 };
         let vectors = width.saturating_mul(4 * copies);
-        let edges = self.neighbours(rows).min(rows).saturating_mul(56);
+        let edges = looked_for(self.neighbours(rows), rows).saturating_mul(56);
         vectors.saturating_add(edges).saturating_add(96).saturating_mul(rows)
     }
 
     /// Where rows lie, in their order.
     fn places(
         &self,
+        function: &str,
         values: Vec<f32>,
         width: usize,
         labels: Option<Vec<Option<u32>>>,
@@ -251,13 +254,14 @@ impl Recipe {
         let order = canonical(given, ties.as_deref());
         let mut sorted = arranged(&values, width, &order);
         drop(values);
+        let graph = self.graph(function, Rows::new(&sorted, width).ok_or_else(whole)?, work)?;
         let by_direction =
             self.metric == Metric::Cosine && !matches!(self.layout, Layout::Principal);
         if by_direction {
             sorted.chunks_exact_mut(width).for_each(normalise);
         }
         let rows = Rows::new(&sorted, width).ok_or_else(whole)?;
-        let map = self.lay_out(rows, labels, &order, work)?;
+        let map = self.lay_out(rows, &graph, labels, &order, work)?;
         let mut places = vec![[0.0; DIMS]; count];
         for (row, place) in order.iter().zip(map.as_chunks::<DIMS>().0) {
             places[*row as usize] = *place;
@@ -265,26 +269,35 @@ impl Recipe {
         Ok(places)
     }
 
+    /// Who is near whom, of rows as they are: other functions of a statement ask for the same.
+    fn graph(
+        &self,
+        function: &str,
+        rows: Rows,
+        work: &Work,
+    ) -> portolan_kernels::Result<Arc<Graph>> {
+        let k = self.neighbours(rows.len());
+        if k == 0 {
+            return Ok(Arc::new(without_neighbours()));
+        }
+        let options = neighbours::Options {
+            metric: self.metric,
+            k,
+            seed: self.seed,
+            ..neighbours::Options::default()
+        };
+        graph(function, rows, content(rows), &options, work)
+    }
+
     fn lay_out(
         &self,
         rows: Rows,
+        graph: &Graph,
         labels: Option<Vec<Option<u32>>>,
         order: &[u32],
         work: &Work,
     ) -> portolan_kernels::Result<Vec<f32>> {
         let count = rows.len();
-        let k = self.neighbours(count).min(count - 1);
-        let graph = if k == 0 {
-            Graph { k: 0, neighbours: Vec::new(), distances: Vec::new(), recall: 1.0 }
-        } else {
-            let options = neighbours::Options {
-                metric: self.metric,
-                k,
-                seed: self.seed,
-                ..neighbours::Options::default()
-            };
-            neighbours::graph(rows, &options, work)?
-        };
         let options = pca::Options { components: DIMS, seed: self.seed };
         let start = Pca::fit(rows, &options, work)?.place(rows, work)?;
         if Watch::stopped(work) {
@@ -295,12 +308,12 @@ impl Recipe {
             (Layout::Umap(umap), Some(labels)) => {
                 let labels: Vec<Option<u32>> =
                     order.iter().map(|row| labels[*row as usize]).collect();
-                umap.fit_labelled(&graph, &start, &labels, work)
+                umap.fit_labelled(graph, &start, &labels, work)
             }
-            (Layout::Umap(umap), None) => umap.fit(&graph, &start, work),
-            (Layout::BySize(umap, _), _) if count < MANY => umap.fit(&graph, &start, work),
+            (Layout::Umap(umap), None) => umap.fit(graph, &start, work),
+            (Layout::BySize(umap, _), _) if count < MANY => umap.fit(graph, &start, work),
             (Layout::BySize(_, nomad) | Layout::Nomad(nomad), _) => {
-                nomad.fit(&graph, rows, &start, work)
+                nomad.fit(graph, rows, &start, work)
             }
         }
     }
