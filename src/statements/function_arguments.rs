@@ -13,11 +13,23 @@ use crate::statements::named_arguments::Signature;
 
 /// Functions whose arguments can be named.
 static FUNCTIONS: &[Signature] = &[
+    Signature { function: "accuracy", required: &["pred", "truth"], optional: &[] },
+    Signature {
+        function: "average_precision",
+        required: &["score", "truth"],
+        optional: &["positive"],
+    },
+    Signature {
+        function: "best_threshold",
+        required: &["score", "truth"],
+        optional: &["precision", "positive"],
+    },
     Signature {
         function: "chunk_text",
         required: &["text", "max_tokens"],
         optional: &["overlap", "model"],
     },
+    Signature { function: "confusion", required: &["pred", "truth"], optional: &[] },
     Signature { function: "count_tokens", required: &["text"], optional: &["model"] },
     Signature { function: "embed_image", required: &["image"], optional: &["dims", "model"] },
     Signature {
@@ -25,6 +37,7 @@ static FUNCTIONS: &[Signature] = &[
         required: &["text"],
         optional: &["task", "dims", "model", "long_text"],
     },
+    Signature { function: "f1", required: &["pred", "truth"], optional: &["average", "positive"] },
     Signature { function: "knn_accuracy", required: &["v", "label"], optional: &["k", "seed"] },
     Signature {
         function: "map_xy",
@@ -51,7 +64,18 @@ static FUNCTIONS: &[Signature] = &[
         ],
     },
     Signature { function: "pca_xy", required: &["v"], optional: &[] },
+    Signature {
+        function: "precision",
+        required: &["pred", "truth"],
+        optional: &["average", "positive"],
+    },
     Signature { function: "random_triplet", required: &["v", "xy"], optional: &["metric", "seed"] },
+    Signature {
+        function: "recall",
+        required: &["pred", "truth"],
+        optional: &["average", "positive"],
+    },
+    Signature { function: "roc_auc", required: &["score", "truth"], optional: &["positive"] },
     Signature { function: "silhouette", required: &["v", "label"], optional: &["metric", "seed"] },
     Signature {
         function: "trustworthiness",

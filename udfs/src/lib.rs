@@ -4,6 +4,7 @@
 pub mod aggregate;
 mod files;
 mod fingerprint;
+mod labels;
 mod reference;
 mod rows;
 pub mod scalar;
@@ -20,6 +21,7 @@ use portolan_models::Models;
 
 pub use files::{Files, LocalFiles};
 pub use fingerprint::Fingerprint;
+pub use labels::Label;
 pub use reference::markdown;
 pub use scalar::with_key;
 pub use settings::{Settings, parse_bytes};
@@ -27,7 +29,9 @@ pub use statement::Statement;
 pub use work::{LeftOut, Memory, RowFailure, Stage, Usage, Work};
 
 use aggregate::{
-    KNN_ACCURACY, Measure, NEIGHBORHOOD_PRESERVATION, RANDOM_TRIPLET, SILHOUETTE, TRUSTWORTHINESS,
+    ACCURACY, AVERAGE_PRECISION, BEST_THRESHOLD, CONFUSION, F1, KNN_ACCURACY, Measure,
+    NEIGHBORHOOD_PRESERVATION, PRECISION, RANDOM_TRIPLET, RECALL, ROC_AUC, Ranked, SILHOUETTE,
+    TRUSTWORTHINESS, Verdict,
 };
 use scalar::{ChunkText, CountTokens, EmbedImage, EmbedText};
 use vector::{Between, Change, Medoid, Norm, VectorArithmetic, VectorScale, VectorSum};
@@ -62,6 +66,10 @@ pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
         AggregateUDF::new_from_impl(VectorSum::sum()),
     ];
     functions.extend(measures.map(|kind| AggregateUDF::new_from_impl(Measure::new(kind))));
+    let verdicts = [&ACCURACY, &CONFUSION, &F1, &PRECISION, &RECALL];
+    functions.extend(verdicts.map(|kind| AggregateUDF::new_from_impl(Verdict::new(kind))));
+    let ranked = [&AVERAGE_PRECISION, &BEST_THRESHOLD, &ROC_AUC];
+    functions.extend(ranked.map(|kind| AggregateUDF::new_from_impl(Ranked::new(kind))));
     functions.into_iter().map(Arc::new).collect()
 }
 
