@@ -29,6 +29,7 @@ static FUNCTIONS: &[Signature] = &[
         required: &["text", "max_tokens"],
         optional: &["overlap", "model"],
     },
+    Signature { function: "classify", required: &["v", "classifier"], optional: &[] },
     Signature { function: "confusion", required: &["pred", "truth"], optional: &[] },
     Signature { function: "count_tokens", required: &["text"], optional: &["model"] },
     Signature { function: "embed_image", required: &["image"], optional: &["dims", "model"] },

@@ -2,6 +2,7 @@
 //! table format and no planner, so that any DataFusion program can register them.
 
 pub mod aggregate;
+pub mod classifier;
 mod files;
 mod fingerprint;
 mod labels;
@@ -33,15 +34,21 @@ use aggregate::{
     NEIGHBORHOOD_PRESERVATION, PRECISION, RANDOM_TRIPLET, RECALL, ROC_AUC, Ranked, SILHOUETTE,
     TRUSTWORTHINESS, Verdict,
 };
-use scalar::{ChunkText, CountTokens, EmbedImage, EmbedText};
+use classifier::Classifiers;
+use scalar::{ChunkText, Classify, CountTokens, EmbedImage, EmbedText};
 use vector::{Between, Change, Medoid, Norm, VectorArithmetic, VectorScale, VectorSum};
 use window::{MAP_XY, MapXy, NOMAD_XY, Neighbors, PCA_XY, UMAP_XY};
 
 /// Every function of one row, by its name in SQL. Casts to vectors are planned, not called, and so
 /// are not among them.
-pub fn scalar_functions(models: &Arc<Models>, files: &Arc<dyn Files>) -> Vec<Arc<ScalarUDF>> {
+pub fn scalar_functions(
+    models: &Arc<Models>,
+    files: &Arc<dyn Files>,
+    classifiers: &Arc<dyn Classifiers>,
+) -> Vec<Arc<ScalarUDF>> {
     let mut functions = vec![
         ScalarUDF::new_from_impl(ChunkText::new(models.clone())),
+        ScalarUDF::new_from_impl(Classify::new(classifiers.clone())),
         ScalarUDF::new_from_impl(CountTokens::new(models.clone())),
         ScalarUDF::new_from_impl(EmbedImage::new(models.clone(), files.clone())),
         ScalarUDF::new_from_impl(EmbedText::new(models.clone())),
