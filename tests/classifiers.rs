@@ -36,6 +36,18 @@ async fn a_classifier_lasts() {
     assert!(one.take_notices()[0].contains("held out"));
     assert_eq!(text(&other, SAID).await, "left right");
 
+    // From a file.
+    let file = folder.path().join("rows.parquet");
+    let file = file.display();
+    let copy = format!(
+        "COPY (SELECT [i, 5.0] AS v, i < 0 AS is_left FROM generate_series(-20, 19) AS s(i)) TO '{file}'"
+    );
+    one.sql(&copy).await.unwrap().collect().await.unwrap();
+    one.sql(&format!("CREATE CLASSIFIER lefts ON '{file}' (v, is_left)")).await.unwrap();
+    let lefts = SAID.replace("'sides')['label']", "'lefts')['label']::TEXT");
+    assert_eq!(text(&other, &lefts).await, "true false");
+    one.sql("DROP CLASSIFIER lefts").await.unwrap();
+
     // One session replaces it, the other sees that at its next statement.
     let swapped = TRAIN.replace("CREATE", "CREATE OR REPLACE").replace("i < 0", "i > 0");
     one.sql(&swapped).await.unwrap();

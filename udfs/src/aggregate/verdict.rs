@@ -294,6 +294,25 @@ impl Accumulator for Pairs {
         self.count(pred, truth, None)
     }
 
+    fn supports_retract_batch(&self) -> bool {
+        true
+    }
+
+    /// For frames whose rows leave them again.
+    fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        let [pred, truth, ..] = values else { return Ok(()) };
+        let (pred, truth, rows) = (Column::new(pred)?, Column::new(truth)?, pred.len());
+        for row in 0..rows {
+            let (Some(given), Some(class)) = (pred.cell(row), truth.cell(row)) else { continue };
+            let pair = (self.register.number(given), self.register.number(class));
+            if let Some(n) = self.counts.get_mut(&pair) {
+                *n = n.saturating_sub(1);
+            }
+        }
+        self.counts.retain(|_, n| *n > 0);
+        Ok(())
+    }
+
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
         let [pred, truth, n, ..] = states else { return Ok(()) };
         for group in (0..n.len()).filter(|group| n.is_valid(*group)) {
