@@ -166,9 +166,8 @@ async fn trained(
     let schema = rows.schema();
     let [vector, label] = schema.fields().as_ref() else {
         return Err(Error::sql(format!(
-            "a classifier learns from 2 columns, a vector and a label, and the query has {}; name them: ON ({}) (vector, label)",
-            schema.fields().len(),
-            "…"
+            "a classifier learns from 2 columns, a vector and a label, and the query has {}; name them: ON (…) (vector, label)",
+            schema.fields().len()
         )));
     };
     let work = Work::default();
