@@ -17,6 +17,7 @@ use portolan_models::{Models, Preferences};
 use portolan_udfs::{Statement as Within, Work};
 
 use crate::catalog::{Catalog, Pin};
+use crate::classifiers::Shelf;
 use crate::error::{Error, Result};
 use crate::functions;
 use crate::memory::Pool;
@@ -55,6 +56,7 @@ pub struct Database {
     stores: Stores,
     models: Arc<Models>,
     columns: Arc<Columns>,
+    shelf: Shelf,
     progress: Progress,
     notices: Arc<Mutex<Vec<String>>>,
     failures: Failures,
@@ -75,7 +77,7 @@ impl Database {
     /// [`Database::open`] with options.
     pub async fn open_with(location: &str, options: OpenOptions) -> Result<Self> {
         let stores = Stores::new(Secrets::default());
-        let (context, catalog, models, columns) =
+        let session::Opened { context, catalog, models, columns, shelf } =
             session::open(location, &options, &stores).await?;
         let db = Self {
             context,
@@ -84,11 +86,12 @@ impl Database {
             options: Arc::new(options),
             models,
             columns,
+            shelf,
             progress: Progress::default(),
             notices: Arc::default(),
             failures: Failures::default(),
         };
-        let system = Arc::new(SystemSchema::new(db.failures.clone()));
+        let system = Arc::new(SystemSchema::new(db.failures.clone(), db.shelf.clone()));
         db.catalog.register_schema(SYSTEM_SCHEMA, system)?;
         db.catalog.set_view_planner(Arc::new(statements::Views::new(&db)));
         db.catalog.refresh().await?;
@@ -159,6 +162,11 @@ impl Database {
     /// The columns of vectors that searches keep decoded.
     pub(crate) fn columns(&self) -> &Columns {
         &self.columns
+    }
+
+    /// The classifiers that functions ask.
+    pub(crate) fn classifiers(&self) -> &Shelf {
+        &self.shelf
     }
 
     /// What the session wants of models.

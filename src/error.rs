@@ -155,6 +155,17 @@ impl Error {
         self
     }
 
+    /// The same error without a place: where it was is not what the user wrote.
+    pub(crate) fn without_place(mut self) -> Self {
+        if let Self::Sql { location, .. }
+        | Self::DataFusion { location, .. }
+        | Self::NotFound { location, .. } = &mut self
+        {
+            *location = None;
+        }
+        self
+    }
+
     /// A thing that is not there, with what else there is ("; did you mean …").
     pub(crate) fn not_found(
         kind: &'static str,

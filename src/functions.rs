@@ -8,6 +8,7 @@ use datafusion::execution::registry::FunctionRegistry;
 use datafusion::logical_expr::{Expr, LogicalPlan, ScalarUDF, WindowFunctionDefinition};
 use datafusion::prelude::SessionContext;
 use portolan_models::{Environment, Models};
+use portolan_udfs::classifier::{Classifiers, NoClassifiers};
 use portolan_udfs::vector::VectorOperators;
 use portolan_udfs::{Files, LocalFiles, Statement};
 
@@ -27,7 +28,8 @@ use crate::session::Settings;
 pub fn register_functions(context: &SessionContext) {
     let environment = Environment::of_process();
     let cache = environment.vectors.clone();
-    register_with(context, &Models::new(environment, cache), &(Arc::new(LocalFiles) as _));
+    let models = Models::new(environment, cache);
+    register_with(context, &models, &(Arc::new(LocalFiles) as _), &(Arc::new(NoClassifiers) as _));
 }
 
 /// Registers them with models that something else uses too.
@@ -35,6 +37,7 @@ pub(crate) fn register_with(
     context: &SessionContext,
     models: &Arc<Models>,
     files: &Arc<dyn Files>,
+    classifiers: &Arc<dyn Classifiers>,
 ) {
     let state = context.state_ref();
     let mut state = state.write();
@@ -52,7 +55,7 @@ pub(crate) fn register_with(
         // Only a session that cannot plan expressions refuses; it has no use for operators.
         debug_assert!(false, "{error}");
     }
-    for function in portolan_udfs::scalar_functions(models, files) {
+    for function in portolan_udfs::scalar_functions(models, files, classifiers) {
         let config = context.copied_config();
         let configured = function.inner().with_updated_config(config.options());
         context.register_udf(configured.unwrap_or_else(|| function.as_ref().clone()));

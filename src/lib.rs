@@ -18,6 +18,7 @@
 //! ```
 
 mod catalog;
+mod classifiers;
 pub mod cli;
 mod database;
 mod error;

@@ -9,21 +9,32 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use datafusion::catalog::{MemTable, SchemaProvider, TableProvider};
 use datafusion::error::Result;
 
+use crate::classifiers::{Shelf, listed};
 use crate::watched::Failures;
 
 /// The schema's name.
 pub const SYSTEM_SCHEMA: &str = "portolan";
 
+/// The tables in it.
+const TABLES: [&str; 2] = ["classifiers", "errors"];
+
 /// The schema of a session.
 #[derive(Debug)]
 pub struct SystemSchema {
     failures: Failures,
+    shelf: Shelf,
 }
 
 impl SystemSchema {
-    /// With the failures that a session remembers.
-    pub fn new(failures: Failures) -> Self {
-        Self { failures }
+    /// With the failures that a session remembers, and the classifiers of its database.
+    pub fn new(failures: Failures, shelf: Shelf) -> Self {
+        Self { failures, shelf }
+    }
+
+    /// The classifiers, as they are now.
+    async fn classifiers(&self) -> Result<MemTable> {
+        let batch = listed(&self.shelf.store().list().await?)?;
+        MemTable::try_new(batch.schema(), vec![vec![batch]])
     }
 
     /// Rows that became NULL because they failed, as they are known now.
@@ -57,17 +68,18 @@ impl SystemSchema {
 #[async_trait]
 impl SchemaProvider for SystemSchema {
     fn table_names(&self) -> Vec<String> {
-        vec!["errors".to_string()]
+        TABLES.map(str::to_string).to_vec()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         match name {
+            "classifiers" => Ok(Some(Arc::new(self.classifiers().await?))),
             "errors" => Ok(Some(Arc::new(self.errors()?))),
             _ => Ok(None),
         }
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        name == "errors"
+        TABLES.contains(&name)
     }
 }

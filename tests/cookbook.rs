@@ -121,3 +121,28 @@ async fn boundaries() {
         |at: usize| changed.iter().map(|row| row[at].parse::<usize>().unwrap()).sum::<usize>();
     assert!(sum(1) < sum(2), "{changed:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn classifiers() {
+    if let Err(reason) = models::fetched() {
+        return skip(&format!("cookbook: {reason}"));
+    }
+    let answers = answers("classifiers.sql").await;
+    let numbers = |of: &str| -> Vec<f64> {
+        let row = answer(&answers, of).lines().nth(3).unwrap_or_default();
+        row.split('|').filter_map(|cell| cell.trim().parse().ok()).collect()
+    };
+    let seen = numbers("SELECT round(accuracy(said['label'], label), 3)");
+    assert!(seen.iter().all(|measure| *measure > 0.9), "{seen:?}");
+    // The old threshold is worse than the new one, on rows that neither was chosen by.
+    let faded = numbers("recall_before");
+    assert!(faded[3] > faded[1], "{faded:?}");
+    let (text, trained) = (
+        numbers(
+            "AS f1, round(roc_auc(said['score'], animal), 3) AS roc_auc\nFROM (SELECT classify(v, 'animals') ",
+        ),
+        numbers("'animals_trained') AS said"),
+    );
+    assert!(text[3] > 0.8 && trained[1] > 0.8, "{text:?} {trained:?}");
+    assert!(answer(&answers, "surest").contains("a plant"), "{}", answer(&answers, "surest"));
+}

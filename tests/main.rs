@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod classifiers;
 mod cli;
 mod compat;
 mod cookbook;

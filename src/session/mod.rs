@@ -18,12 +18,14 @@ use url::Url;
 
 use portolan_models::{Environment, Models};
 use portolan_udfs::Files;
+use portolan_udfs::classifier::Classifiers;
 pub use portolan_udfs::{Settings, parse_bytes};
 pub use secrets::Secrets;
 pub use stores::Stores;
 pub use yielding::yielding;
 
 use crate::catalog::Catalog;
+use crate::classifiers::{Shelf, Store};
 use crate::database::OpenOptions;
 use crate::error::Result;
 use crate::files;
@@ -45,12 +47,22 @@ const CACHE_BYTES: usize = 1 << 30;
 /// Columns of vectors that searches keep decoded, where no memory limit says otherwise.
 const VECTOR_BYTES: usize = 4 << 30;
 
-/// The session of a database, and what it shares with it: catalog, models, decoded columns.
-pub async fn open(
-    location: &str,
-    options: &OpenOptions,
-    stores: &Stores,
-) -> Result<(SessionContext, Arc<Catalog>, Arc<Models>, Arc<Columns>)> {
+/// The session of a database, and what it shares with it.
+pub struct Opened {
+    /// The session.
+    pub context: SessionContext,
+    /// The tables.
+    pub catalog: Arc<Catalog>,
+    /// The models that functions run.
+    pub models: Arc<Models>,
+    /// The columns of vectors that searches keep decoded.
+    pub columns: Arc<Columns>,
+    /// The classifiers that functions ask.
+    pub shelf: Shelf,
+}
+
+/// Opens the session of a database.
+pub async fn open(location: &str, options: &OpenOptions, stores: &Stores) -> Result<Opened> {
     let cache_bytes =
         options.memory_limit.map_or(CACHE_BYTES, |limit| (limit / 4).min(CACHE_BYTES));
     let url = stores.open(location)?.url;
@@ -61,13 +73,15 @@ pub async fn open(
         cache_bytes,
     )
     .await?;
-    let catalog = Arc::new(Catalog::new(Arc::new(storage)));
+    let storage = Arc::new(storage);
+    let shelf = Shelf::new(Store::new(storage.clone()));
+    let catalog = Arc::new(Catalog::new(storage));
     let models = models(&url, options.read_only);
     let vectors = options.memory_limit.map_or(VECTOR_BYTES, |limit| (limit / 4).min(VECTOR_BYTES));
     let columns = Arc::new(Columns::new(vectors));
-    let context = build(options, stores, &models, &columns)?;
+    let context = build(options, stores, &models, &columns, &shelf)?;
     context.register_catalog(&options.catalog, catalog.clone());
-    Ok((context, catalog, models, columns))
+    Ok(Opened { context, catalog, models, columns, shelf })
 }
 
 /// The models of a database. Their vectors are cached in its folder, or in the user's cache folder
@@ -85,6 +99,7 @@ fn build(
     stores: &Stores,
     models: &Arc<Models>,
     columns: &Arc<Columns>,
+    shelf: &Shelf,
 ) -> Result<SessionContext> {
     let mut config = SessionConfig::new()
         .with_information_schema(true)
@@ -113,7 +128,8 @@ fn build(
     let state = state.with_analyzer_rules(rules).build();
     let context = SessionContext::new_with_state(state);
     let files: Arc<dyn Files> = Arc::new(StoredFiles::new(stores.clone()));
-    register_with(&context, models, &files);
+    let classifiers: Arc<dyn Classifiers> = Arc::new(shelf.clone());
+    register_with(&context, models, &files, &classifiers);
     files::enable(&context, stores, columns);
     Ok(context)
 }

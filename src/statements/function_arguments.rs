@@ -13,6 +13,17 @@ use crate::statements::named_arguments::Signature;
 
 /// Functions whose arguments can be named.
 static FUNCTIONS: &[Signature] = &[
+    Signature { function: "accuracy", required: &["pred", "truth"], optional: &[] },
+    Signature {
+        function: "average_precision",
+        required: &["score", "truth"],
+        optional: &["positive"],
+    },
+    Signature {
+        function: "best_threshold",
+        required: &["score", "truth"],
+        optional: &["precision", "positive"],
+    },
     Signature {
         function: "boundary",
         required: &["v", "label"],
@@ -33,6 +44,8 @@ static FUNCTIONS: &[Signature] = &[
         required: &["v"],
         optional: &["n_clusters", "noise", "metric", "seed"],
     },
+    Signature { function: "classify", required: &["v", "classifier"], optional: &[] },
+    Signature { function: "confusion", required: &["pred", "truth"], optional: &[] },
     Signature { function: "count_tokens", required: &["text"], optional: &["model"] },
     Signature { function: "drift", required: &["a", "b"], optional: &["metric", "seed"] },
     Signature { function: "duplicates", required: &["v"], optional: &["id", "cutoff"] },
@@ -42,6 +55,7 @@ static FUNCTIONS: &[Signature] = &[
         required: &["text"],
         optional: &["task", "dims", "model", "long_text"],
     },
+    Signature { function: "f1", required: &["pred", "truth"], optional: &["average", "positive"] },
     Signature { function: "knn_accuracy", required: &["v", "label"], optional: &["k", "seed"] },
     Signature {
         function: "label_issue",
@@ -74,7 +88,18 @@ static FUNCTIONS: &[Signature] = &[
     },
     Signature { function: "outlier_score", required: &["v"], optional: &["k", "metric", "seed"] },
     Signature { function: "pca_xy", required: &["v"], optional: &[] },
+    Signature {
+        function: "precision",
+        required: &["pred", "truth"],
+        optional: &["average", "positive"],
+    },
     Signature { function: "random_triplet", required: &["v", "xy"], optional: &["metric", "seed"] },
+    Signature {
+        function: "recall",
+        required: &["pred", "truth"],
+        optional: &["average", "positive"],
+    },
+    Signature { function: "roc_auc", required: &["score", "truth"], optional: &["positive"] },
     Signature { function: "silhouette", required: &["v", "label"], optional: &["metric", "seed"] },
     Signature {
         function: "topic_label",

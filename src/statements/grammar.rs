@@ -5,6 +5,7 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
+use super::classifier_grammar::{self, ClassifierStatement};
 use super::index_grammar::{self, SearchIndex};
 
 /// A statement that only we have.
@@ -29,6 +30,8 @@ pub enum Own {
     CreateIndex(SearchIndex),
     /// About models.
     Model(ModelStatement),
+    /// About classifiers.
+    Classifier(ClassifierStatement),
     /// ALTER TABLE t ADD COLUMN [IF NOT EXISTS] c AS (expr)
     AddGenerated {
         /// The table.
@@ -76,7 +79,13 @@ pub enum ModelStatement {
 impl Own {
     /// Whether it is refused where the database is read-only.
     pub fn changes_database(&self) -> bool {
-        !matches!(self, Self::ShowVersions(_) | Self::ShowIndexes(_) | Self::Model(_))
+        !matches!(
+            self,
+            Self::ShowVersions(_)
+                | Self::ShowIndexes(_)
+                | Self::Model(_)
+                | Self::Classifier(ClassifierStatement::Show)
+        )
     }
 }
 
@@ -109,6 +118,9 @@ pub fn word(token: &TokenWithSpan, text: &str) -> bool {
 pub fn parse(parser: &mut Parser<'_>) -> Result<Option<Own>, ParserError> {
     if let Some(statement) = parse_model(parser)? {
         return finish(parser, Own::Model(statement));
+    }
+    if let Some(statement) = classifier_grammar::parse(parser)? {
+        return finish(parser, Own::Classifier(statement));
     }
     if let Some(index) = index_grammar::parse(parser)? {
         return finish(parser, Own::CreateIndex(index));

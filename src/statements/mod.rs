@@ -3,6 +3,8 @@
 mod alter_table;
 mod backfill;
 mod change;
+mod classifier_grammar;
+mod classifiers;
 mod columns;
 mod create_table;
 mod describe;
@@ -108,6 +110,7 @@ pub(crate) async fn run(db: &Database, statement: &Statement) -> Result<ResultSe
 
 async fn dispatch(db: &Database, statement: &Statement) -> Result<ResultSet> {
     let text = statement.text.as_str();
+    db.classifiers().look_again();
     if about_names(text) {
         db.catalog().refresh().await?;
     } else {
@@ -185,6 +188,7 @@ async fn run_own(db: &Database, own: &Own, text: &str) -> Result<ResultSet> {
         Own::ShowIndexes(table) => indexes::show(db, table.as_ref()).boxed().await,
         Own::Restore(table, version) => versions::restore(db, table, version, text).boxed().await,
         Own::CreateIndex(index) => search_indexes::create(db, index).boxed().await,
+        Own::Classifier(statement) => classifiers::run(db, statement).boxed().await,
         Own::Model(statement) => models::run(db, statement).boxed().await,
         Own::AddGenerated { table, column, if_not_exists, expression } => {
             backfill::add_column(db, table, column, *if_not_exists, expression, text).boxed().await

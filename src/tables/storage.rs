@@ -168,6 +168,16 @@ impl Storage {
         }
     }
 
+    /// Where the database's files are.
+    pub fn files(&self) -> &dyn object_store::ObjectStore {
+        self.store.inner.as_ref()
+    }
+
+    /// The path of a folder in the database's own.
+    pub fn folder(&self, name: &str) -> Path {
+        self.root.clone().join(name)
+    }
+
     /// Whether each look costs a request.
     pub fn is_remote(&self) -> bool {
         self.store.is_cloud()

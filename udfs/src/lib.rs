@@ -2,8 +2,10 @@
 //! table format and no planner, so that any DataFusion program can register them.
 
 pub mod aggregate;
+pub mod classifier;
 mod files;
 mod fingerprint;
+mod labels;
 mod once;
 mod reference;
 mod rows;
@@ -21,6 +23,7 @@ use portolan_models::Models;
 
 pub use files::{Files, LocalFiles};
 pub use fingerprint::Fingerprint;
+pub use labels::Label;
 pub use reference::markdown;
 pub use scalar::with_key;
 pub use settings::{Settings, parse_bytes};
@@ -28,10 +31,12 @@ pub use statement::Statement;
 pub use work::{LeftOut, Memory, RowFailure, Stage, Usage, Work};
 
 use aggregate::{
-    CLASS_OVERLAP, DRIFT, KNN_ACCURACY, Measure, NEIGHBORHOOD_PRESERVATION, RANDOM_TRIPLET,
-    SILHOUETTE, Summary, TRUSTWORTHINESS,
+    ACCURACY, AVERAGE_PRECISION, BEST_THRESHOLD, CLASS_OVERLAP, CONFUSION, DRIFT, F1, KNN_ACCURACY,
+    Measure, NEIGHBORHOOD_PRESERVATION, PRECISION, RANDOM_TRIPLET, RECALL, ROC_AUC, Ranked,
+    SILHOUETTE, Summary, TRUSTWORTHINESS, Verdict,
 };
-use scalar::{ChunkText, CountTokens, EmbedImage, EmbedText};
+use classifier::Classifiers;
+use scalar::{ChunkText, Classify, CountTokens, EmbedImage, EmbedText};
 use vector::{Between, Change, Medoid, Norm, VectorArithmetic, VectorScale, VectorSum};
 use window::{
     BOUNDARY, CLUSTER_ID, DUPLICATES, Finding, LABEL_ISSUE, MAP_XY, MapXy, NOMAD_XY, Neighbors,
@@ -40,9 +45,14 @@ use window::{
 
 /// Every function of one row, by its name in SQL. Casts to vectors are planned, not called, and so
 /// are not among them.
-pub fn scalar_functions(models: &Arc<Models>, files: &Arc<dyn Files>) -> Vec<Arc<ScalarUDF>> {
+pub fn scalar_functions(
+    models: &Arc<Models>,
+    files: &Arc<dyn Files>,
+    classifiers: &Arc<dyn Classifiers>,
+) -> Vec<Arc<ScalarUDF>> {
     let mut functions = vec![
         ScalarUDF::new_from_impl(ChunkText::new(models.clone())),
+        ScalarUDF::new_from_impl(Classify::new(classifiers.clone())),
         ScalarUDF::new_from_impl(CountTokens::new(models.clone())),
         ScalarUDF::new_from_impl(EmbedImage::new(models.clone(), files.clone())),
         ScalarUDF::new_from_impl(EmbedText::new(models.clone())),
@@ -69,6 +79,10 @@ pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
     functions.extend(measures.map(|kind| AggregateUDF::new_from_impl(Measure::new(kind))));
     let summaries = [&CLASS_OVERLAP, &DRIFT];
     functions.extend(summaries.map(|kind| AggregateUDF::new_from_impl(Summary::new(kind))));
+    let verdicts = [&ACCURACY, &CONFUSION, &F1, &PRECISION, &RECALL];
+    functions.extend(verdicts.map(|kind| AggregateUDF::new_from_impl(Verdict::new(kind))));
+    let ranked = [&AVERAGE_PRECISION, &BEST_THRESHOLD, &ROC_AUC];
+    functions.extend(ranked.map(|kind| AggregateUDF::new_from_impl(Ranked::new(kind))));
     functions.into_iter().map(Arc::new).collect()
 }
 

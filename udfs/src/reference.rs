@@ -7,6 +7,7 @@ use std::sync::Arc;
 use datafusion_expr::Documentation;
 use portolan_models::{Environment, Models};
 
+use crate::classifier::{Classifiers, NoClassifiers};
 use crate::{Files, LocalFiles, aggregate_functions, scalar_functions, window_functions};
 
 /// `docs/functions.md`.
@@ -49,7 +50,8 @@ pub fn markdown() -> String {
 fn all() -> Vec<(String, Option<Documentation>)> {
     let files: Arc<dyn Files> = Arc::new(LocalFiles);
     let models = Models::new(Environment::read(|_| None), None);
-    let scalar = scalar_functions(&models, &files);
+    let classifiers: Arc<dyn Classifiers> = Arc::new(NoClassifiers);
+    let scalar = scalar_functions(&models, &files, &classifiers);
     let (window, aggregate) = (window_functions(), aggregate_functions());
     let scalar = scalar.iter().map(|function| (function.name(), function.documentation()));
     let window = window.iter().map(|function| (function.name(), function.documentation()));

@@ -10,6 +10,7 @@ pub mod drift;
 pub mod duplicates;
 pub mod error;
 pub mod graph;
+pub mod judge;
 pub mod labels;
 mod lanes;
 pub mod logistic;

@@ -1,15 +1,18 @@
 //! How good a classifier is: by the labels that it gives, and by its scores for one label.
 
+use std::collections::BTreeMap;
+
 use crate::boundary::check_labels;
 use crate::error::{Error, Result};
 use crate::graph::NONE;
 
-/// How often rows of each class were given each label: the true class's row, the given label's
-/// column.
+/// How often rows of each class were given each label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confusion {
-    classes: usize,
-    counts: Vec<u64>,
+    /// The true class and the given label, where there are such rows: classes may be many.
+    counts: BTreeMap<(usize, usize), u64>,
+    of_class: Vec<u64>,
+    given: Vec<u64>,
 }
 
 impl Confusion {
@@ -19,36 +22,54 @@ impl Confusion {
             let (rows, others) = (truth.len(), given.len());
             return Err(Error::Shape(format!("{rows} rows cannot have {others} given labels")));
         }
-        check_labels(truth, classes)?;
-        check_labels(given, classes)?;
-        let mut counts = vec![0; classes * classes];
-        for (&class, &label) in truth.iter().zip(given) {
-            if class != NONE && label != NONE {
-                counts[class as usize * classes + label as usize] += 1;
+        let rows = truth.iter().zip(given).map(|(&class, &label)| (class, label, 1));
+        Self::of_counts(rows, classes)
+    }
+
+    /// Adds up how many rows of a true class were given a label, with the same left out.
+    pub fn of_counts(
+        all: impl IntoIterator<Item = (u32, u32, u64)>,
+        classes: usize,
+    ) -> Result<Self> {
+        let mut counts = BTreeMap::new();
+        let (mut of_class, mut given) = (vec![0; classes], vec![0; classes]);
+        for (class, label, rows) in all {
+            check_labels(&[class, label], classes)?;
+            if class == NONE || label == NONE {
+                continue;
             }
+            let (class, label) = (class as usize, label as usize);
+            *counts.entry((class, label)).or_default() += rows;
+            of_class[class] += rows;
+            given[label] += rows;
         }
-        Ok(Self { classes, counts })
+        Ok(Self { counts, of_class, given })
     }
 
     /// Rows of a class that were given a label.
     pub fn count(&self, class: usize, label: usize) -> u64 {
-        self.counts.get(class * self.classes + label).copied().unwrap_or(0)
+        self.counts.get(&(class, label)).copied().unwrap_or(0)
+    }
+
+    /// The true class, the given label and the number of such rows, where there are some.
+    pub fn counts(&self) -> impl Iterator<Item = (usize, usize, u64)> + '_ {
+        self.counts.iter().map(|(&(class, label), &rows)| (class, label, rows))
     }
 
     /// Rows of a class.
     pub fn of_class(&self, class: usize) -> u64 {
-        (0..self.classes).map(|label| self.count(class, label)).sum()
+        self.of_class.get(class).copied().unwrap_or(0)
     }
 
     /// Rows that were given a label.
     pub fn given(&self, label: usize) -> u64 {
-        (0..self.classes).map(|class| self.count(class, label)).sum()
+        self.given.get(label).copied().unwrap_or(0)
     }
 
     /// The share of the rows that were given their own label; 0 of none.
     pub fn accuracy(&self) -> f64 {
-        let right = (0..self.classes).map(|class| self.count(class, class)).sum();
-        share(right, self.counts.iter().sum())
+        let right = self.counts().filter(|(class, label, _)| class == label);
+        share(right.map(|(_, _, rows)| rows).sum(), self.of_class.iter().sum())
     }
 
     /// The share of the rows that were given a label that are of its class; 0 if it was not given.
@@ -70,9 +91,17 @@ impl Confusion {
     pub fn mean(&self, of: impl Fn(&Self, usize) -> f64) -> f64 {
         let there = |class: &usize| self.of_class(*class) + self.given(*class) > 0;
         let values: Vec<f64> =
-            (0..self.classes).filter(there).map(|class| of(self, class)).collect();
+            (0..self.of_class.len()).filter(there).map(|class| of(self, class)).collect();
         // Classes are few.
         values.iter().sum::<f64>() / values.len().max(1) as f64
+    }
+
+    /// The mean of a measure over the classes, each counting as much as it has rows.
+    pub fn weighted(&self, of: impl Fn(&Self, usize) -> f64) -> f64 {
+        let classes = 0..self.of_class.len();
+        // Counts of rows are exact in f64.
+        let sum: f64 = classes.map(|class| of(self, class) * self.of_class(class) as f64).sum();
+        sum / self.of_class.iter().sum::<u64>().max(1) as f64
     }
 }
 
@@ -85,7 +114,7 @@ fn share(part: u64, all: u64) -> f64 {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Threshold {
     /// The score.
-    pub threshold: f32,
+    pub threshold: f64,
     /// The share of the rows from it on that are of the class.
     pub precision: f64,
     /// The share of the class's rows that are from it on.
@@ -107,21 +136,21 @@ pub enum Aim {
 /// in the class and outside of it.
 struct Ranking {
     /// Score, rows of the class, other rows.
-    steps: Vec<(f32, u64, u64)>,
+    steps: Vec<(f64, u64, u64)>,
 }
 
 impl Ranking {
-    fn new(truth: &[bool], scores: &[f32]) -> Result<Self> {
+    fn new<T: Copy + Into<f64>>(truth: &[bool], scores: &[T]) -> Result<Self> {
         if truth.len() != scores.len() {
             let (rows, others) = (truth.len(), scores.len());
             return Err(Error::Shape(format!("{rows} rows cannot have {others} scores")));
         }
-        if let Some(row) = scores.iter().position(|score| score.is_nan()) {
+        if let Some(row) = scores.iter().position(|&score| score.into().is_nan()) {
             return Err(Error::NotFinite { row });
         }
         // Adding zero makes a zero of either sign positive.
-        let mut all: Vec<(f32, bool)> =
-            scores.iter().zip(truth).map(|(&score, &class)| (score + 0.0, class)).collect();
+        let mut all: Vec<(f64, bool)> =
+            scores.iter().zip(truth).map(|(&score, &class)| (score.into() + 0.0, class)).collect();
         all.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
         let (mut inside, mut outside) = (0, 0);
         let steps = all.chunk_by(|a, b| a.0 == b.0).map(|same| {
@@ -158,7 +187,7 @@ impl Ranking {
 }
 
 /// The chance that a row of the class has a higher score than another row, equal ones counting half.
-pub fn roc_auc(truth: &[bool], scores: &[f32]) -> Result<f64> {
+pub fn roc_auc<T: Copy + Into<f64>>(truth: &[bool], scores: &[T]) -> Result<f64> {
     let ranking = Ranking::new(truth, scores)?;
     let (inside, outside) = ranking.totals();
     if inside == 0 || outside == 0 {
@@ -174,7 +203,7 @@ pub fn roc_auc(truth: &[bool], scores: &[f32]) -> Result<f64> {
 }
 
 /// The mean precision over the rows of the class, each at the threshold that takes it in.
-pub fn average_precision(truth: &[bool], scores: &[f32]) -> Result<f64> {
+pub fn average_precision<T: Copy + Into<f64>>(truth: &[bool], scores: &[T]) -> Result<f64> {
     let ranking = Ranking::new(truth, scores)?;
     ranking.some()?;
     let mut before = 0.0;
@@ -187,7 +216,11 @@ pub fn average_precision(truth: &[bool], scores: &[f32]) -> Result<f64> {
 }
 
 /// The threshold that serves an aim best; none where no threshold has the precision.
-pub fn best_threshold(truth: &[bool], scores: &[f32], aim: Aim) -> Result<Option<Threshold>> {
+pub fn best_threshold<T: Copy + Into<f64>>(
+    truth: &[bool],
+    scores: &[T],
+    aim: Aim,
+) -> Result<Option<Threshold>> {
     if let Aim::Precision(least) = aim
         && !(0.0..=1.0).contains(&least)
     {

@@ -145,11 +145,11 @@ fn verdicts_are_those_of_scikit_learn() {
     like(average_precision(&truth, &scores).unwrap(), "average_precision");
     let best = best_threshold(&truth, &scores, Aim::F1).unwrap().unwrap();
     like(best.f1, "best_f1");
-    like(f64::from(best.threshold), "best_f1 threshold");
+    like(best.threshold, "best_f1 threshold");
     let at = best_threshold(&truth, &scores, Aim::Precision(0.8)).unwrap().unwrap();
     assert!(at.precision >= 0.8);
     like(at.recall, "at_precision recall");
-    like(f64::from(at.threshold), "at_precision threshold");
+    like(at.threshold, "at_precision threshold");
 }
 
 #[test]

@@ -5,6 +5,8 @@ use arrow::datatypes::DataType;
 use datafusion_common::{Result, ScalarValue, plan_err};
 use datafusion_expr::{ColumnarValue, Signature, TypeSignature, Volatility};
 
+use crate::labels::{self, Label};
+
 /// The signature of a function that checks its arguments itself. The result depends on them alone.
 pub fn signature(parameters: &[&str]) -> Signature {
     let names = parameters.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -140,6 +142,18 @@ impl<'a> Arguments<'a> {
                 }
                 _ => plan_err!("{}: {parameter} is a number, not {other}", self.function),
             },
+        }
+    }
+
+    /// A label; `None` where it is not given or NULL.
+    pub fn label(&self, parameter: &str) -> Result<Option<Label>> {
+        match self.constant(parameter)? {
+            None => Ok(None),
+            Some(value) if labels::kind(&value.data_type()).is_none() => plan_err!(
+                "{}: {parameter} is a TEXT, a whole number or a BOOLEAN, not {value}",
+                self.function
+            ),
+            Some(value) => Label::of(value),
         }
     }
 

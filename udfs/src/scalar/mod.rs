@@ -2,6 +2,7 @@
 
 pub(crate) mod arguments;
 mod chunk_text;
+mod classify;
 mod configured;
 mod count_tokens;
 mod embed_image;
@@ -11,6 +12,7 @@ pub(crate) mod vectors;
 mod with_key;
 
 pub use chunk_text::ChunkText;
+pub use classify::Classify;
 pub use count_tokens::CountTokens;
 pub use embed_image::EmbedImage;
 pub use embed_text::EmbedText;

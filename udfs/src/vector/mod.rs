@@ -5,7 +5,7 @@ mod arithmetic;
 mod between;
 mod change;
 mod norm;
-mod operand;
+pub(crate) mod operand;
 mod operators;
 
 pub use aggregate::{Medoid, VectorSum};

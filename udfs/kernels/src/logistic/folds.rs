@@ -53,6 +53,20 @@ pub fn out_of_fold(
     Ok(all)
 }
 
+/// The fold of every row, as [`out_of_fold`] deals them out, for other classifiers to be judged by.
+pub fn folds(rows: Rows, labels: &[u32], folds: usize) -> Result<Vec<usize>> {
+    if folds < 2 {
+        return Err(Error::Option("rows need two folds at least".into()));
+    }
+    if rows.len() != labels.len() {
+        let (rows, labels) = (rows.len(), labels.len());
+        return Err(Error::Shape(format!("{rows} rows cannot have {labels} labels")));
+    }
+    let order = Order::of(rows);
+    let fold = dealt(&order, labels, folds);
+    Ok(order.ranks().into_iter().map(|rank| fold[rank as usize]).collect())
+}
+
 /// The fold of every rank: ranks are dealt out class by class. A rank's class is the lowest that its
 /// rows have.
 fn dealt(order: &Order, labels: &[u32], folds: usize) -> Vec<usize> {

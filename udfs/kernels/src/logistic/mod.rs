@@ -10,7 +10,7 @@ mod issues;
 mod loss;
 mod minimise;
 
-pub use folds::out_of_fold;
+pub use folds::{folds, out_of_fold};
 pub use issues::{LabelIssues, label_issues};
 
 use rayon::prelude::*;
