@@ -284,6 +284,9 @@ impl Database {
         let (mut state, plan) = frame.into_parts();
         state.config_mut().options_mut().extensions.insert(work.clone());
         let plan = search::settled(&state, &plan).boxed().await?.unwrap_or(plan);
+        if functions::asks_classifiers(&plan)? {
+            state.config_mut().options_mut().optimizer.enable_leaf_expression_pushdown = false;
+        }
         work.count_memory(Arc::new(Pool::of(&state)));
         let settings = state.config().options().extensions.get::<session::Settings>().cloned();
         let statement = Within::new(&settings.unwrap_or_default(), work);

@@ -9,6 +9,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, ScalarUDF, WindowFunctionDefin
 use datafusion::prelude::SessionContext;
 use portolan_models::{Environment, Models};
 use portolan_udfs::classifier::{Classifiers, NoClassifiers};
+use portolan_udfs::scalar::Classify;
 use portolan_udfs::vector::VectorOperators;
 use portolan_udfs::{Files, LocalFiles, Statement};
 
@@ -90,6 +91,22 @@ pub(crate) fn within(plan: &LogicalPlan, statement: &Statement) -> Result<Option
         })
     });
     Ok(Some(plan.data()?))
+}
+
+/// Whether a plan asks classifiers. The engine moves the fields of what a function gives below filters,
+/// and the whole function with each of them: it would be asked of all rows, and more than once.
+pub(crate) fn asks_classifiers(plan: &LogicalPlan) -> Result<bool> {
+    let mut any = false;
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            any |= expr.exists(|expr| {
+                let Expr::ScalarFunction(call) = expr else { return Ok(false) };
+                Ok(call.func.inner().downcast_ref::<Classify>().is_some())
+            })?;
+            Ok(if any { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        })
+    })?;
+    Ok(any)
 }
 
 /// A call in its statement, if it is one of our functions of many rows.

@@ -3,6 +3,7 @@
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::Float64Type;
 use datafusion::arrow::util::display::array_value_to_string;
+use datafusion::arrow::util::pretty::pretty_format_batches;
 use datafusion::prelude::SessionContext;
 use portolan::{Database, OpenOptions};
 
@@ -99,6 +100,27 @@ async fn on_one_thread_too() {
     let db = Database::in_memory().await.unwrap();
     db.sql(TRAIN).await.unwrap();
     assert_eq!(text(&db, SAID).await, "left right");
+}
+
+/// Whatever of its answer is asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_classifier_is_asked_once_and_after_the_filters() {
+    let db = Database::in_memory().await.unwrap();
+    db.sql(TRAIN).await.unwrap();
+    db.sql("CREATE TABLE t AS SELECT i, [i, 5.0] AS v FROM generate_series(1, 10) AS s(i)")
+        .await
+        .unwrap();
+    let once = "SELECT said['label'], said['score'] FROM
+        (SELECT classify(v, 'sides') AS said FROM t WHERE abs(i) % 2 = 1)";
+    let twice = "SELECT classify(v, 'sides')['label'] AS a, classify(v, 'sides')['score'] AS b
+        FROM t WHERE abs(i) % 2 = 1";
+    for query in [once, twice] {
+        let rows = db.sql(&format!("EXPLAIN {query}")).await.unwrap().collect().await.unwrap();
+        let shown = pretty_format_batches(&rows).unwrap().to_string();
+        let plan = shown.split("physical_plan").nth(1).unwrap();
+        assert_eq!(plan.matches("classify(CAST(v@").count(), 1, "{plan}");
+        assert!(plan.find("classify(CAST(v@") < plan.find("FilterExec"), "{plan}");
+    }
 }
 
 /// The same rows in another order, and on another day.
