@@ -127,7 +127,7 @@ impl Nearest {
                 one_to_many(measure, query, rows, &mut distances)?;
                 for (row, distance) in distances.into_iter().enumerate() {
                     let distance = if measure.larger_is_nearer() { -distance } else { distance };
-                    if (distance <= best.limit || distance.is_nan())
+                    if may_be_near(distance, best.limit)
                         && let Some(row) = number(piece * PIECE + row)
                     {
                         best.offer(distance, row);
@@ -141,6 +141,11 @@ impl Nearest {
         }
         Ok(())
     }
+}
+
+/// Whether a row may be among the best: one without a distance may.
+fn may_be_near(distance: f32, limit: f32) -> bool {
+    distance <= limit || distance.is_nan()
 }
 
 /// The nearest of a block's rows to each of many vectors, by one product for all of them: many times
@@ -199,19 +204,19 @@ impl Many {
                     let mut near = false;
                     for (distance, limit) in distances.iter_mut().zip(&limits) {
                         *distance *= factor;
-                        // NaN too.
-                        near |= !(*distance > *limit);
+                        near |= may_be_near(*distance, *limit);
                     }
                     // Few rows are near enough to any of the vectors.
                     if !near {
                         continue;
                     }
                     let Some(number) = number(piece * PIECE + at) else { continue };
-                    let each = best.iter_mut().zip(distances).zip(&mut limits);
-                    for ((best, distance), limit) in each.filter(|((_, d), limit)| !(**d > **limit))
+                    for ((best, distance), limit) in best.iter_mut().zip(distances).zip(&mut limits)
                     {
-                        best.offer(*distance, number);
-                        *limit = best.limit;
+                        if may_be_near(*distance, *limit) {
+                            best.offer(*distance, number);
+                            *limit = best.limit;
+                        }
                     }
                 }
                 best
