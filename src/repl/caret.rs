@@ -3,6 +3,9 @@
 use crate::error::Location;
 use crate::repl::text::{cut, width};
 
+/// What is shown of a line where there is no terminal: a vector within it would fill pages.
+const COLUMNS: usize = 240;
+
 /// Two lines: `LINE 3: select …` and `^` under the place. `first_line` is the line of the input
 /// that the statement begins in; `columns` is the width of the terminal, if it is one.
 pub fn point_at(
@@ -21,7 +24,7 @@ pub fn point_at(
     let before = usize::try_from(location.column.saturating_sub(1)).ok()?;
     let place = line.char_indices().nth(before).map_or(line.len(), |(at, _)| at);
     let label = format!("LINE {}: ", first_line + location.line - 1);
-    let room = columns.unwrap_or(usize::MAX).saturating_sub(width(&label)).max(20);
+    let room = columns.unwrap_or(COLUMNS).saturating_sub(width(&label)).max(20);
 
     let shown = Window::around(&line, place, room);
     let indent = width(&label) + shown.caret;
