@@ -17,6 +17,11 @@ use lance::Dataset;
 use lance_linalg::distance::MetricType;
 use portolan::Database;
 
+// As in the command: queries allocate from many threads at once.
+#[cfg(not(target_env = "msvc"))]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const WIDTH: usize = 384;
 const QUERIES: usize = 200;
 const K: usize = 10;

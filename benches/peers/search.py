@@ -6,10 +6,13 @@ Prints what `cargo bench --bench search` prints: the same rows, the same kind of
 little), one at a time, with and without a condition that one row of a hundred meets.
 """
 
+import os
 import shutil
 import sys
 import tempfile
 import time
+
+os.environ.setdefault("LANCE_LOG", "error")  # It warns at every search.
 
 import faiss
 import lancedb

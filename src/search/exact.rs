@@ -20,8 +20,6 @@ use crate::error::{Error, Result};
 
 /// Rows that are read at a time where they cannot be kept.
 pub const TAKEN: usize = 4096;
-/// Rows that are put side by side at a time.
-const GATHERED: usize = 16_384;
 /// From so many vectors on, a product of matrices compares them all at once.
 const WORTH_A_PRODUCT: usize = 4;
 /// Rows that such a product finds beyond those that are wanted.
@@ -168,7 +166,7 @@ impl Exact<'_> {
         }
     }
 
-    /// Few rows, of vectors that are at hand: put side by side first.
+    /// Few rows, of vectors that are at hand.
     fn some(
         &self,
         values: &Values,
@@ -176,21 +174,14 @@ impl Exact<'_> {
         id: u32,
         best: &mut Nearest,
     ) -> Result<()> {
-        let width = self.target.width;
+        let Request { query, measure, .. } = self.request;
         let rows: Vec<u32> = few.iter().collect();
-        for rows in rows.chunks(GATHERED) {
-            let at = |row: u32| row as usize * width..(row as usize + 1) * width;
-            let gathered = match values {
-                Values::Full(all) => Values::Full(
-                    rows.iter().filter_map(|row| all.get(at(*row))).flatten().copied().collect(),
-                ),
-                Values::Half(all) => Values::Half(
-                    rows.iter().filter_map(|row| all.get(at(*row))).flatten().copied().collect(),
-                ),
-            };
-            self.all(&gathered, &|row| Some(address(id, *rows.get(row)?)), best)?;
+        let number = |row: u32| address(id, row);
+        match values {
+            Values::Full(all) => best.offer_some(*measure, query, all, &rows, &number),
+            Values::Half(all) => best.offer_some(*measure, query, all, &rows, &number),
         }
-        Ok(())
+        .map_err(kernel)
     }
 
     fn all(

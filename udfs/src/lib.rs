@@ -5,6 +5,7 @@ pub mod aggregate;
 pub mod classifier;
 mod files;
 mod fingerprint;
+mod function;
 mod labels;
 mod once;
 mod reference;
@@ -39,8 +40,8 @@ use classifier::Classifiers;
 use scalar::{ChunkText, Classify, CountTokens, EmbedImage, EmbedText};
 use vector::{Between, Change, Medoid, Norm, VectorArithmetic, VectorScale, VectorSum};
 use window::{
-    BOUNDARY, CLUSTER_ID, DUPLICATES, Finding, LABEL_ISSUE, MAP_XY, MapXy, NOMAD_XY, Neighbors,
-    OUTLIER_SCORE, PCA_XY, TOPIC_LABEL, TOPICS, UMAP_XY, UNIQUENESS,
+    BOUNDARY, CLUSTER_ID, DUPLICATES, Finding, LABEL_ISSUE, MAP_XY, MapXy, NEIGHBORS, NOMAD_XY,
+    Neighbors, OUTLIER_SCORE, PCA_XY, TOPIC_LABEL, TOPICS, UMAP_XY, UNIQUENESS,
 };
 
 /// Every function of one row, by its name in SQL. Casts to vectors are planned, not called, and so
@@ -90,7 +91,7 @@ pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
 pub fn window_functions() -> Vec<Arc<WindowUDF>> {
     let maps = [&MAP_XY, &NOMAD_XY, &PCA_XY, &UMAP_XY];
     let maps = maps.map(|kind| WindowUDF::new_from_impl(MapXy::new(kind)));
-    let neighbors = WindowUDF::new_from_impl(Neighbors::new());
+    let neighbors = WindowUDF::new_from_impl(Neighbors::new(&NEIGHBORS));
     let findings = [
         &BOUNDARY,
         &CLUSTER_ID,

@@ -143,6 +143,41 @@ impl Nearest {
     }
 }
 
+impl Nearest {
+    /// Offers some rows of a block, where they lie. `number` says what each is called.
+    pub fn offer_some<T: Element>(
+        &mut self,
+        measure: Measure,
+        query: &[f32],
+        rows: &[T],
+        which: &[u32],
+        number: &(dyn Fn(u32) -> u64 + Sync),
+    ) -> Result<()> {
+        let width = query.len();
+        let empty = Self { found: Vec::new(), unknown: Vec::new(), ..self.clone() };
+        let parts: Result<Vec<Self>> = which
+            .par_chunks(PIECE)
+            .map(|which| {
+                let mut best = empty.clone();
+                for row in which {
+                    let from = *row as usize * width;
+                    let Some(values) = rows.get(from..from + width) else { continue };
+                    let mut distance = [0.0];
+                    one_to_many(measure, query, values, &mut distance)?;
+                    let [distance] = distance;
+                    let distance = if measure.larger_is_nearer() { -distance } else { distance };
+                    best.offer(distance, number(*row));
+                }
+                Ok(best)
+            })
+            .collect();
+        for part in parts? {
+            self.absorb(part);
+        }
+        Ok(())
+    }
+}
+
 /// Whether a row may be among the best: one without a distance may.
 fn may_be_near(distance: f32, limit: f32) -> bool {
     distance <= limit || distance.is_nan()
@@ -307,6 +342,12 @@ mod tests {
                 .collect();
             right.sort_by(|a, b| a.0.total_cmp(&b.0));
             assert_eq!(nearest.into_rows(), right[..10]);
+            let mut some = Nearest::new(10, false);
+            // The last one is not there.
+            let which: Vec<u32> = (0..count as u32 + 1).filter(|row| row % 2 == 1).collect();
+            let number = |row: u32| u64::from(row) + 5;
+            some.offer_some(measure, &query, &rows, &which, &number).unwrap();
+            assert_eq!(some.into_rows(), right[..10]);
         }
     }
 

@@ -1,7 +1,5 @@
 //! What all measures of a map have in common: rows are collected, and judged together in the end.
 
-use std::hash::{Hash, Hasher};
-
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion_common::{Result, ScalarValue};
@@ -12,8 +10,9 @@ use portolan_kernels::neighbours::Metric;
 use portolan_kernels::rows::Rows;
 
 use super::columns::Columns;
+use crate::function::{Function, Kind};
 use crate::rows::{Gathered, Vectors, codes, is_places};
-use crate::scalar::arguments::{self, Arguments};
+use crate::scalar::arguments::Arguments;
 use crate::statement::{Statement, borrowed, coerce, constants, metric, whole};
 use crate::work::Work;
 
@@ -59,49 +58,22 @@ pub struct Judged<'a> {
     pub options: Options,
 }
 
-/// A measure, in a statement.
-#[derive(Clone)]
-pub struct Measure {
-    kind: &'static MeasureKind,
-    statement: Statement,
-    signature: Signature,
+impl Kind for MeasureKind {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn parameters(&self) -> &'static [&'static str] {
+        self.parameters
+    }
 }
+
+/// A measure, in a statement.
+pub type Measure = Function<MeasureKind>;
 
 impl Measure {
-    /// In a statement about which nothing is known.
-    pub fn new(kind: &'static MeasureKind) -> Self {
-        let signature = arguments::signature(kind.parameters);
-        Self { kind, statement: Statement::default(), signature }
-    }
-
-    /// In this statement.
-    pub(crate) fn within(&self, statement: &Statement) -> Self {
-        Self { statement: statement.clone(), ..self.clone() }
-    }
-
     fn takes(&self, parameter: &str) -> bool {
         self.kind.parameters.contains(&parameter)
-    }
-}
-
-impl std::fmt::Debug for Measure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Measure").field("name", &self.kind.name).finish_non_exhaustive()
-    }
-}
-
-impl PartialEq for Measure {
-    fn eq(&self, other: &Self) -> bool {
-        self.kind.name == other.kind.name && self.statement == other.statement
-    }
-}
-
-impl Eq for Measure {}
-
-impl Hash for Measure {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.kind.name.hash(state);
-        self.statement.hash(state);
     }
 }
 

@@ -1,7 +1,6 @@
 //! What aggregates have in common that judge scores by what rows are: both are collected, and ranked
 //! in the end.
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array};
@@ -13,8 +12,9 @@ use datafusion_expr::utils::format_state_name;
 use datafusion_expr::{Accumulator, AggregateUDFImpl, Documentation, Signature};
 
 use super::verdict::{counted, refuse_distinct};
+use crate::function::{Function, Kind};
 use crate::labels::{Cell, Column, Label, checked_kind};
-use crate::scalar::arguments::{self, Arguments, type_name};
+use crate::scalar::arguments::{Arguments, type_name};
 use crate::statement::{borrowed, constants};
 
 /// What is said of which rows are of the class, and their scores.
@@ -43,38 +43,18 @@ pub struct Aimed {
     positive: Option<Label>,
 }
 
+impl Kind for RankedKind {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn parameters(&self) -> &'static [&'static str] {
+        self.parameters
+    }
+}
+
 /// An aggregate of scores and true labels.
-pub struct Ranked {
-    kind: &'static RankedKind,
-    signature: Signature,
-}
-
-impl Ranked {
-    /// One of them.
-    pub fn new(kind: &'static RankedKind) -> Self {
-        Self { kind, signature: arguments::signature(kind.parameters) }
-    }
-}
-
-impl std::fmt::Debug for Ranked {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ranked").field("name", &self.kind.name).finish_non_exhaustive()
-    }
-}
-
-impl PartialEq for Ranked {
-    fn eq(&self, other: &Self) -> bool {
-        self.kind.name == other.kind.name
-    }
-}
-
-impl Eq for Ranked {}
-
-impl Hash for Ranked {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.kind.name.hash(state);
-    }
-}
+pub type Ranked = Function<RankedKind>;
 
 impl AggregateUDFImpl for Ranked {
     fn name(&self) -> &str {

@@ -1,7 +1,6 @@
 //! What aggregates have in common that look at two columns and say more than a number.
 
 use std::fmt::Debug;
-use std::hash::{Hash, Hasher};
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, FieldRef};
@@ -10,7 +9,8 @@ use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion_expr::{Accumulator, AggregateUDFImpl, Documentation, Signature};
 
 use super::columns::Columns;
-use crate::scalar::arguments::{self, Arguments};
+use crate::function::{Function, Kind};
+use crate::scalar::arguments::Arguments;
 use crate::statement::{Statement, borrowed, coerce, constants};
 
 /// Arguments that are columns, of every one.
@@ -46,47 +46,18 @@ pub trait Summarise: Debug + Send + Sync {
     ) -> Result<ScalarValue>;
 }
 
+impl Kind for SummaryKind {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn parameters(&self) -> &'static [&'static str] {
+        self.parameters
+    }
+}
+
 /// An aggregate, in a statement.
-#[derive(Clone)]
-pub struct Summary {
-    kind: &'static SummaryKind,
-    statement: Statement,
-    signature: Signature,
-}
-
-impl Summary {
-    /// In a statement about which nothing is known.
-    pub fn new(kind: &'static SummaryKind) -> Self {
-        let signature = arguments::signature(kind.parameters);
-        Self { kind, statement: Statement::default(), signature }
-    }
-
-    /// In this statement.
-    pub(crate) fn within(&self, statement: &Statement) -> Self {
-        Self { statement: statement.clone(), ..self.clone() }
-    }
-}
-
-impl Debug for Summary {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Summary").field("name", &self.kind.name).finish_non_exhaustive()
-    }
-}
-
-impl PartialEq for Summary {
-    fn eq(&self, other: &Self) -> bool {
-        self.kind.name == other.kind.name && self.statement == other.statement
-    }
-}
-
-impl Eq for Summary {}
-
-impl Hash for Summary {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.kind.name.hash(state);
-        self.statement.hash(state);
-    }
-}
+pub type Summary = Function<SummaryKind>;
 
 impl AggregateUDFImpl for Summary {
     fn name(&self) -> &str {

@@ -1,7 +1,6 @@
 //! What aggregates have in common that judge given labels by true ones: pairs of both are counted.
 
 use std::collections::HashMap;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StructArray, UInt64Array};
@@ -13,8 +12,9 @@ use datafusion_expr::utils::format_state_name;
 use datafusion_expr::{Accumulator, AggregateUDFImpl, Documentation, Signature};
 use portolan_kernels::verdicts::Confusion;
 
+use crate::function::{Function, Kind};
 use crate::labels::{Column, Label, Register, checked_kind};
-use crate::scalar::arguments::{self, Arguments, type_name};
+use crate::scalar::arguments::{Arguments, type_name};
 use crate::statement::{borrowed, constants};
 
 /// The columns that all of them take, and the options of some.
@@ -55,38 +55,18 @@ enum Average {
     Micro,
 }
 
+impl Kind for VerdictKind {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn parameters(&self) -> &'static [&'static str] {
+        self.parameters
+    }
+}
+
 /// An aggregate of given and true labels.
-pub struct Verdict {
-    kind: &'static VerdictKind,
-    signature: Signature,
-}
-
-impl Verdict {
-    /// One of them.
-    pub fn new(kind: &'static VerdictKind) -> Self {
-        Self { kind, signature: arguments::signature(kind.parameters) }
-    }
-}
-
-impl std::fmt::Debug for Verdict {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Verdict").field("name", &self.kind.name).finish_non_exhaustive()
-    }
-}
-
-impl PartialEq for Verdict {
-    fn eq(&self, other: &Self) -> bool {
-        self.kind.name == other.kind.name
-    }
-}
-
-impl Eq for Verdict {}
-
-impl Hash for Verdict {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.kind.name.hash(state);
-    }
-}
+pub type Verdict = Function<VerdictKind>;
 
 /// One item of what `confusion` gives.
 fn pair_fields(label: &DataType) -> Fields {

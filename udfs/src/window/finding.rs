@@ -2,7 +2,6 @@
 //! more column at most, to a column.
 
 use std::fmt::Debug;
-use std::hash::{Hash, Hasher};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -17,8 +16,9 @@ use portolan_kernels::neighbours::Metric;
 
 use super::labels::check_label;
 use super::partition::{Partition, looked_for};
+use crate::function::{Function, Kind};
 use crate::rows::{Vectors, codes, is_places};
-use crate::scalar::arguments::{self, Arguments, type_name};
+use crate::scalar::arguments::{Arguments, type_name};
 use crate::statement::{Statement, borrowed, coerce, constants, metric, number, whole};
 
 /// One of the functions.
@@ -101,51 +101,24 @@ impl Call<'_> {
     }
 }
 
-/// A function that says something of every row, in a statement.
-#[derive(Clone)]
-pub struct Finding {
-    kind: &'static FindingKind,
-    statement: Statement,
-    signature: Signature,
+impl Kind for FindingKind {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn parameters(&self) -> &'static [&'static str] {
+        self.parameters
+    }
 }
 
+/// A function that says something of every row, in a statement.
+pub type Finding = Function<FindingKind>;
+
 impl Finding {
-    /// In a statement about which nothing is known.
-    pub fn new(kind: &'static FindingKind) -> Self {
-        let signature = arguments::signature(kind.parameters);
-        Self { kind, statement: Statement::default(), signature }
-    }
-
-    /// In this statement.
-    pub(crate) fn within(&self, statement: &Statement) -> Self {
-        Self { statement: statement.clone(), ..self.clone() }
-    }
-
     /// Whether a call has a second column.
     fn has_second(&self, fields: &[FieldRef]) -> bool {
         let given = fields.get(1).is_some_and(|field| !field.data_type().is_null());
         given && self.kind.second != Second::Nothing
-    }
-}
-
-impl Debug for Finding {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Finding").field("name", &self.kind.name).finish_non_exhaustive()
-    }
-}
-
-impl PartialEq for Finding {
-    fn eq(&self, other: &Self) -> bool {
-        self.kind.name == other.kind.name && self.statement == other.statement
-    }
-}
-
-impl Eq for Finding {}
-
-impl Hash for Finding {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.kind.name.hash(state);
-        self.statement.hash(state);
     }
 }
 

@@ -281,7 +281,8 @@ fn what_two_calls_need_is_made_once() {
     let map = statement.window_function(&WindowUDF::new_from_impl(MapXy::new(&UMAP_XY))).unwrap();
     let before = counted.asked.load(Ordering::Relaxed);
     call(&map, &[C(corners(90))]).unwrap();
-    let near = statement.window_function(&WindowUDF::new_from_impl(Neighbors::new())).unwrap();
+    let near =
+        statement.window_function(&WindowUDF::new_from_impl(Neighbors::new(&NEIGHBORS))).unwrap();
     call(&near, &[C(corners(90)), C(second(90)), whole(4)]).unwrap();
     assert_eq!(counted.asked.load(Ordering::Relaxed) - before, 2);
     // Other vectors are others.

@@ -23,7 +23,7 @@ pub use finding::{Finding, FindingKind};
 pub use label_issue::LABEL_ISSUE;
 pub(crate) use labels::{check_label, classes, numbers};
 pub use map_xy::MAP_XY;
-pub use neighbors::Neighbors;
+pub use neighbors::{NEIGHBORS, Neighbors};
 pub use nomad_xy::NOMAD_XY;
 pub(crate) use partition::Partition;
 pub use pca_xy::PCA_XY;

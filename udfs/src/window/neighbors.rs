@@ -1,6 +1,5 @@
 //! `neighbors(v, id [, k [, metric [, seed]]])`: who is near whom.
 
-use std::hash::{Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{ArrayRef, Float32Array, ListArray, StructArray, UInt32Array};
@@ -15,8 +14,9 @@ use portolan_kernels::graph::{Graph, NONE};
 use portolan_kernels::neighbours::{Metric, Options};
 
 use super::partition::{Partition, looked_for};
+use crate::function::{Function, Kind};
 use crate::rows::{Vectors, codes};
-use crate::scalar::arguments::{self, Arguments};
+use crate::scalar::arguments::Arguments;
 use crate::statement::{Statement, borrowed, coerce, constants, metric, whole};
 
 const NAME: &str = "neighbors";
@@ -24,44 +24,24 @@ const NAME: &str = "neighbors";
 /// The parameters, in their order.
 const PARAMETERS: &[&str] = &["v", "id", "k", "metric", "seed"];
 
+/// What there is to say of it.
+pub struct NeighborsKind;
+
+/// The function.
+pub static NEIGHBORS: NeighborsKind = NeighborsKind;
+
+impl Kind for NeighborsKind {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn parameters(&self) -> &'static [&'static str] {
+        PARAMETERS
+    }
+}
+
 /// The function, in a statement.
-#[derive(Debug, Clone)]
-pub struct Neighbors {
-    statement: Statement,
-    signature: Signature,
-}
-
-impl Neighbors {
-    /// In a statement about which nothing is known.
-    pub fn new() -> Self {
-        Self { statement: Statement::default(), signature: arguments::signature(PARAMETERS) }
-    }
-
-    /// In this statement.
-    pub(crate) fn within(&self, statement: &Statement) -> Self {
-        Self { statement: statement.clone(), ..self.clone() }
-    }
-}
-
-impl Default for Neighbors {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl PartialEq for Neighbors {
-    fn eq(&self, other: &Self) -> bool {
-        self.statement == other.statement
-    }
-}
-
-impl Eq for Neighbors {}
-
-impl Hash for Neighbors {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.statement.hash(state);
-    }
-}
+pub type Neighbors = Function<NeighborsKind>;
 
 /// What is said of one neighbour.
 fn parts(id: &DataType) -> Fields {

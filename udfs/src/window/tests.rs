@@ -284,7 +284,7 @@ fn line(numbers: &[i64]) -> (ArrayRef, ArrayRef) {
 
 #[test]
 fn neighbours_are_called_by_their_ids() {
-    let function = WindowUDF::new_from_impl(Neighbors::new());
+    let function = WindowUDF::new_from_impl(Neighbors::new(&NEIGHBORS));
     let near = |numbers: &[i64], k: i64| {
         let (rows, ids) = line(numbers);
         let k = K(ScalarValue::Int64(Some(k)));

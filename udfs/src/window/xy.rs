@@ -1,6 +1,5 @@
 //! What all functions have in common that lay rows out on a map: from vectors to struct(x, y).
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float32Array, StructArray};
@@ -19,8 +18,9 @@ use portolan_kernels::umap::Umap;
 use portolan_kernels::watch::Watch;
 
 use super::partition::{content, graph, looked_for, without_neighbours};
+use crate::function::{Function, Kind};
 use crate::rows::{Gathered, Vectors, arranged, canonical, codes};
-use crate::scalar::arguments::{self, Arguments};
+use crate::scalar::arguments::Arguments;
 use crate::statement::{Statement, borrowed, coerce, constants};
 use crate::work::Work;
 
@@ -65,26 +65,20 @@ pub enum Layout {
     Umap(Umap),
 }
 
-/// A function that lays rows out, in a statement.
-#[derive(Clone)]
-pub struct MapXy {
-    kind: &'static MapKind,
-    statement: Statement,
-    signature: Signature,
+impl Kind for MapKind {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn parameters(&self) -> &'static [&'static str] {
+        self.parameters
+    }
 }
 
+/// A function that lays rows out, in a statement.
+pub type MapXy = Function<MapKind>;
+
 impl MapXy {
-    /// In a statement about which nothing is known.
-    pub fn new(kind: &'static MapKind) -> Self {
-        let signature = arguments::signature(kind.parameters);
-        Self { kind, statement: Statement::default(), signature }
-    }
-
-    /// In this statement.
-    pub(crate) fn within(&self, statement: &Statement) -> Self {
-        Self { statement: statement.clone(), ..self.clone() }
-    }
-
     /// The place of the labels, where the function takes any.
     fn label_at(&self) -> Option<usize> {
         self.kind.parameters.iter().position(|name| *name == "label")
@@ -94,27 +88,6 @@ impl MapXy {
     fn has_labels(&self, fields: &[FieldRef]) -> bool {
         let label = self.label_at().and_then(|at| fields.get(at));
         label.is_some_and(|label| !label.data_type().is_null())
-    }
-}
-
-impl std::fmt::Debug for MapXy {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MapXy").field("name", &self.kind.name).finish_non_exhaustive()
-    }
-}
-
-impl PartialEq for MapXy {
-    fn eq(&self, other: &Self) -> bool {
-        self.kind.name == other.kind.name && self.statement == other.statement
-    }
-}
-
-impl Eq for MapXy {}
-
-impl Hash for MapXy {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.kind.name.hash(state);
-        self.statement.hash(state);
     }
 }
 
