@@ -14,7 +14,6 @@ use datafusion::physical_expr::window::{StandardWindowExpr, WindowExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::windows::{WindowAggExec, WindowUDFExpr};
-
 use portolan_udfs::Statement;
 
 use operator::WholePartitions;
