@@ -11,6 +11,7 @@ mod faults;
 mod models;
 mod property;
 mod python;
+mod remembered;
 mod remote;
 mod rows;
 mod serve;

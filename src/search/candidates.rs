@@ -6,30 +6,163 @@ use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::UInt64Type;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::DFSchema;
+use datafusion::common::tree_node::TreeNode;
 use datafusion::error::Result;
-use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::expressions::col;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::TryStreamExt;
 use lance_core::{ROW_ADDR, ROW_ID};
+use moka::future::Cache;
+use moka::policy::EvictionPolicy;
 use roaring::RoaringTreemap;
 
 use crate::tables::{Table, lance_evaluates};
 
-/// A plan of the ids and addresses of the rows of a table that pass filters; `None` if there are none.
-pub async fn plan(
+/// Which rows of a table pass filters.
+#[derive(Debug, Clone)]
+pub struct Filtered {
+    /// Gives their ids and addresses.
+    pub plan: Arc<dyn ExecutionPlan>,
+    /// What the answer is kept under, where it may be.
+    key: Option<Arc<Key>>,
+}
+
+impl Filtered {
+    /// Of the rows of a table; `None` if there are no filters.
+    pub async fn new(table: &Table, state: &dyn Session, filters: &[Expr]) -> Result<Option<Self>> {
+        if filters.is_empty() {
+            return Ok(None);
+        }
+        let plan = plan(&table.with_row_ids(), state, filters).await?;
+        Ok(Some(Self { plan, key: Key::new(table, filters).map(Arc::new) }))
+    }
+
+    /// The same with another plan.
+    pub fn with_plan(&self, plan: Arc<dyn ExecutionPlan>) -> Self {
+        Self { plan, key: self.key.clone() }
+    }
+
+    /// The rows, and whether they were known from before.
+    pub async fn rows(
+        &self,
+        known: &Passed,
+        context: &Arc<TaskContext>,
+    ) -> Result<(Arc<Candidates>, bool)> {
+        if let Some(key) = &self.key
+            && let Some(kept) = known.0.get(key).await
+        {
+            return Ok((kept.candidates.clone(), true));
+        }
+        let rows = execute_stream(self.plan.clone(), context.clone())?;
+        let found = Arc::new(Candidates::collect(rows).await?);
+        if let Some(key) = &self.key {
+            let memory =
+                MemoryConsumer::new("rows that passed filters").register(context.memory_pool());
+            // What there is no room for is found again the next time.
+            if memory.try_grow(found.bytes()).is_ok() {
+                let kept = Kept { candidates: found.clone(), _memory: memory };
+                known.0.insert(key.clone(), Arc::new(kept)).await;
+            }
+        }
+        Ok((found, false))
+    }
+}
+
+/// Which rows passed filters before. People ask many times within the same few: a language, a class,
+/// what they may see. A version of a table never changes, so it stays true for it.
+#[derive(Debug)]
+pub struct Passed(Cache<Arc<Key>, Arc<Kept>>);
+
+impl Passed {
+    /// Keeps up to so many bytes.
+    pub fn new(most: usize) -> Self {
+        let bytes = |_: &Arc<Key>, kept: &Arc<Kept>| {
+            u32::try_from(kept.candidates.bytes()).unwrap_or(u32::MAX)
+        };
+        let cache = Cache::builder()
+            .max_capacity(most as u64)
+            .weigher(bytes)
+            .eviction_policy(EvictionPolicy::lru())
+            .build();
+        Self(cache)
+    }
+}
+
+#[derive(Debug)]
+struct Kept {
+    candidates: Arc<Candidates>,
+    /// Holds their memory in the account of the engine's operators.
+    _memory: MemoryReservation,
+}
+
+/// A version of a table, and filters.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Key {
+    table: String,
+    version: u64,
+    /// Tells a table from one of the same name that was dropped.
+    written: u128,
+    filters: Vec<Expr>,
+}
+
+impl Key {
+    /// `None` for filters that call functions: what they answer may depend on more than the row, such
+    /// as files, models and classifiers.
+    fn new(table: &Table, filters: &[Expr]) -> Option<Self> {
+        let calls = |filter: &Expr| filter.exists(|part| Ok(is_call(part))).unwrap_or(true);
+        if filters.iter().any(calls) {
+            return None;
+        }
+        let dataset = table.dataset();
+        let manifest = dataset.manifest();
+        Some(Self {
+            table: dataset.uri().to_string(),
+            version: manifest.version,
+            written: manifest.timestamp_nanos,
+            filters: filters.to_vec(),
+        })
+    }
+}
+
+fn is_call(part: &Expr) -> bool {
+    !matches!(
+        part,
+        Expr::Column(_)
+            | Expr::Literal(..)
+            | Expr::BinaryExpr(_)
+            | Expr::Like(_)
+            | Expr::SimilarTo(_)
+            | Expr::Not(_)
+            | Expr::IsNotNull(_)
+            | Expr::IsNull(_)
+            | Expr::IsTrue(_)
+            | Expr::IsFalse(_)
+            | Expr::IsUnknown(_)
+            | Expr::IsNotTrue(_)
+            | Expr::IsNotFalse(_)
+            | Expr::IsNotUnknown(_)
+            | Expr::Negative(_)
+            | Expr::Between(_)
+            | Expr::Case(_)
+            | Expr::Cast(_)
+            | Expr::TryCast(_)
+            | Expr::InList(_)
+            | Expr::Alias(_)
+    )
+}
+
+/// A plan of the ids and addresses of the rows of a table that pass filters.
+async fn plan(
     table: &Table,
     state: &dyn Session,
     filters: &[Expr],
-) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-    if filters.is_empty() {
-        return Ok(None);
-    }
-    let table = table.with_row_ids();
+) -> Result<Arc<dyn ExecutionPlan>> {
     let schema = table.schema();
     let (lance, ours): (Vec<Expr>, Vec<Expr>) =
         filters.iter().cloned().partition(|filter| lance_evaluates(filter, &schema));
@@ -43,7 +176,7 @@ pub async fn plan(
         }
     }
     let mut plan = table.scan(state, Some(&wanted), &lance, None).await?;
-    let Some(filter) = conjunction(ours) else { return Ok(Some(plan)) };
+    let Some(filter) = conjunction(ours) else { return Ok(plan) };
     let named = DFSchema::try_from(plan.schema().as_ref().clone())?;
     let filter = state.create_physical_expr(filter, &named)?;
     plan = Arc::new(FilterExec::try_new(filter, plan)?);
@@ -51,10 +184,11 @@ pub async fn plan(
         .iter()
         .map(|name| Ok((col(name, &plan.schema())?, (*name).to_string())))
         .collect::<Result<Vec<_>>>()?;
-    Ok(Some(Arc::new(ProjectionExec::try_new(columns, plan)?)))
+    Ok(Arc::new(ProjectionExec::try_new(columns, plan)?))
 }
 
 /// Rows that may be found.
+#[derive(Debug)]
 pub struct Candidates {
     /// Where they are.
     pub addresses: RoaringTreemap,
@@ -63,8 +197,7 @@ pub struct Candidates {
 }
 
 impl Candidates {
-    /// Those of such a plan.
-    pub async fn collect(mut rows: SendableRecordBatchStream) -> Result<Self> {
+    async fn collect(mut rows: SendableRecordBatchStream) -> Result<Self> {
         let mut candidates = Self { addresses: RoaringTreemap::new(), ids: RoaringTreemap::new() };
         while let Some(batch) = rows.try_next().await? {
             let add = |name, to: &mut RoaringTreemap| {
@@ -76,5 +209,9 @@ impl Candidates {
             add(ROW_ID, &mut candidates.ids);
         }
         Ok(candidates)
+    }
+
+    fn bytes(&self) -> usize {
+        self.addresses.serialized_size() + self.ids.serialized_size()
     }
 }

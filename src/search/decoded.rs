@@ -18,6 +18,7 @@ use lance::dataset::fragment::FileFragment;
 use moka::future::Cache;
 use moka::policy::EvictionPolicy;
 
+use super::candidates::Passed;
 use crate::error::{Error, Result};
 
 /// A column of a table that is searched.
@@ -170,12 +171,17 @@ struct Key {
     field: i32,
 }
 
+/// Rows that passed filters take a part of what decoded columns take.
+const PASSED_SHARE: usize = 16;
+
 /// Looking a row up takes about as long as reading so many in a row.
 const LOOKED_UP: u64 = 12;
 
 /// The decoded columns of all tables; the longest unused leave first.
 #[derive(Debug)]
 pub struct Columns {
+    /// Which rows passed filters before.
+    pub passed: Passed,
     blocks: Cache<Key, Arc<Block>>,
     /// Rows that were looked up of blocks that are not here.
     looked_up: Cache<Key, Arc<AtomicU64>>,
@@ -197,7 +203,8 @@ impl Columns {
             .weigher(move |_, block| kibibytes(block))
             .eviction_policy(EvictionPolicy::lru())
             .build();
-        Self { blocks, looked_up: Cache::new(4096), most }
+        let passed = Passed::new(most / PASSED_SHARE);
+        Self { passed, blocks, looked_up: Cache::new(4096), most }
     }
 
     /// Whether a whole column can be kept. One that cannot would only drive others out.

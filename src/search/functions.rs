@@ -11,14 +11,13 @@ use datafusion::common::{Column, DFSchema, ScalarValue, TableReference};
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, col, lit};
-use datafusion::physical_plan::execute_stream;
 use datafusion::sql::sqlparser::ast::Expr as Ast;
 use futures::FutureExt;
 use lance::index::DatasetIndexExt;
 use portolan_udfs::Fingerprint;
 use portolan_udfs::vector::{constant, is_vector};
 
-use super::candidates::{self, Candidates};
+use super::candidates::Filtered;
 use super::decoded::{Columns, Target};
 use super::exact::taken;
 use super::fuse::Fusion;
@@ -76,7 +75,7 @@ pub async fn open(
 ) -> Result<Arc<dyn TableProvider>> {
     let name = arguments.text("table")?.unwrap_or_default();
     let table = stored(state, function, &name).await?;
-    let call = Call { state, function, arguments, table };
+    let call = Call { state, columns, function, arguments, table };
     let filters = call.filters()?;
     let ask = match function {
         "vector_search" => Ask::Near(call.vector_search().await?),
@@ -102,6 +101,7 @@ async fn stored(state: &SessionState, function: &str, name: &str) -> Result<Tabl
 
 struct Call<'a> {
     state: &'a SessionState,
+    columns: &'a Columns,
     function: &'static str,
     arguments: &'a Arguments,
     table: Table,
@@ -150,13 +150,14 @@ impl Call<'_> {
         let target = self.target("column", None)?;
         let shown = value.to_string();
         let wanted = col(Column::from_name(key)).eq(lit(value));
-        let plan = candidates::plan(&self.table, self.state, &[wanted]).await?;
-        let mut addresses = Vec::new();
-        if let Some(plan) = plan {
-            let rows = execute_stream(plan, self.state.task_ctx())?;
-            addresses.extend(Candidates::collect(rows).await?.addresses);
-        }
-        let Some(address) = addresses.first().copied() else {
+        let address = match Filtered::new(&self.table, self.state, &[wanted]).await? {
+            Some(row) => {
+                let (rows, _) = row.rows(&self.columns.passed, &self.state.task_ctx()).await?;
+                rows.addresses.min()
+            }
+            None => None,
+        };
+        let Some(address) = address else {
             return Err(self.refuse(format!(
                 "no row of '{}' has {key} = {shown}",
                 self.arguments.text("table")?.unwrap_or_default()

@@ -22,7 +22,7 @@ use lance::Dataset;
 use lance::dataset::{ProjectionRequest, TakeBuilder};
 use roaring::RoaringTreemap;
 
-use super::candidates::Candidates;
+use super::candidates::{Candidates, Filtered};
 use super::decoded::{Columns, Target};
 use super::exact::{Exact, known};
 use super::index::VectorIndex;
@@ -50,8 +50,8 @@ pub struct Search {
 #[derive(Debug)]
 pub struct VectorSearch {
     search: Arc<Search>,
-    /// Ids and addresses of the rows that may be found; all of the table where there is none.
-    candidates: Option<Arc<dyn ExecutionPlan>>,
+    /// Which rows may be found; all of the table where there is none.
+    candidates: Option<Filtered>,
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
@@ -59,11 +59,7 @@ pub struct VectorSearch {
 
 impl VectorSearch {
     /// Gives the columns of `schema`.
-    pub fn new(
-        search: Arc<Search>,
-        candidates: Option<Arc<dyn ExecutionPlan>>,
-        schema: SchemaRef,
-    ) -> Self {
+    pub fn new(search: Arc<Search>, candidates: Option<Filtered>, schema: SchemaRef) -> Self {
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema.clone()),
             Partitioning::UnknownPartitioning(1),
@@ -104,7 +100,7 @@ impl ExecutionPlan for VectorSearch {
     }
 
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        self.candidates.iter().collect()
+        self.candidates.iter().map(|candidates| &candidates.plan).collect()
     }
 
     fn required_input_distribution(&self) -> Vec<Distribution> {
@@ -115,7 +111,11 @@ impl ExecutionPlan for VectorSearch {
         self: Arc<Self>,
         mut children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(Self::new(self.search.clone(), children.pop(), self.schema.clone())))
+        let candidates = match (&self.candidates, children.pop()) {
+            (Some(candidates), Some(plan)) => Some(candidates.with_plan(plan)),
+            _ => None,
+        };
+        Ok(Arc::new(Self::new(self.search.clone(), candidates, self.schema.clone())))
     }
 
     fn execute(
@@ -124,20 +124,22 @@ impl ExecutionPlan for VectorSearch {
         context: Arc<TaskContext>,
     ) -> DfResult<SendableRecordBatchStream> {
         let (search, schema) = (self.search.clone(), self.schema.clone());
-        let candidates = match &self.candidates {
-            Some(plan) => Some(plan.execute(0, context.clone())?),
-            None => None,
-        };
+        let candidates = self.candidates.clone();
         let count = |name| MetricBuilder::new(&self.metrics).global_counter(name);
         let (compared, searched) = (count("rows_compared"), count("index_searches"));
+        let remembered = count("filters_remembered");
         let found = async move {
             let candidates = match candidates {
-                Some(rows) => Some(Candidates::collect(rows).await?),
+                Some(filtered) => {
+                    let (rows, known) = filtered.rows(&search.columns.passed, &context).await?;
+                    remembered.add(usize::from(known));
+                    Some(rows)
+                }
                 None => None,
             };
             let pool = context.memory_pool();
             let found =
-                search.run(pool, candidates.as_ref()).await.map_err(DataFusionError::from)?;
+                search.run(pool, candidates.as_deref()).await.map_err(DataFusionError::from)?;
             compared.add(found.compared);
             searched.add(usize::from(found.by_index));
             search.rows(found.addresses, schema).await.map_err(DataFusionError::from)

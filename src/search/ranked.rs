@@ -28,7 +28,7 @@ use lance_select::{RowAddrMask, RowAddrTreeMap};
 use portolan_kernels::distance::{Measure, one_to_many, one_to_one};
 use portolan_kernels::nearest::Nearest;
 
-use super::candidates::{self, Candidates};
+use super::candidates::{Candidates, Filtered};
 use super::decoded::{Columns, Target};
 use super::exact::{Exact, vectors};
 use super::fuse::{Fusion, diverse, fuse};
@@ -199,7 +199,7 @@ impl TableProvider for RankedTable {
             }
             _ => None,
         };
-        let candidates = candidates::plan(&self.table, state, &self.filters).await?;
+        let candidates = Filtered::new(&self.table, state, &self.filters).await?;
         let asked = Asked {
             table: self.table.clone(),
             ask: self.ask.clone(),
@@ -224,17 +224,13 @@ struct Asked {
 /// The operator.
 struct RankedScan {
     asked: Arc<Asked>,
-    candidates: Option<Arc<dyn ExecutionPlan>>,
+    candidates: Option<Filtered>,
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
 }
 
 impl RankedScan {
-    fn new(
-        asked: Arc<Asked>,
-        candidates: Option<Arc<dyn ExecutionPlan>>,
-        schema: SchemaRef,
-    ) -> Self {
+    fn new(asked: Arc<Asked>, candidates: Option<Filtered>, schema: SchemaRef) -> Self {
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema.clone()),
             Partitioning::UnknownPartitioning(1),
@@ -279,7 +275,7 @@ impl ExecutionPlan for RankedScan {
     }
 
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        self.candidates.iter().collect()
+        self.candidates.iter().map(|candidates| &candidates.plan).collect()
     }
 
     fn required_input_distribution(&self) -> Vec<Distribution> {
@@ -295,7 +291,11 @@ impl ExecutionPlan for RankedScan {
         self: Arc<Self>,
         mut children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(Self::new(self.asked.clone(), children.pop(), self.schema.clone())))
+        let candidates = match (&self.candidates, children.pop()) {
+            (Some(candidates), Some(plan)) => Some(candidates.with_plan(plan)),
+            _ => None,
+        };
+        Ok(Arc::new(Self::new(self.asked.clone(), candidates, self.schema.clone())))
     }
 
     fn execute(
@@ -304,13 +304,10 @@ impl ExecutionPlan for RankedScan {
         context: Arc<TaskContext>,
     ) -> DfResult<SendableRecordBatchStream> {
         let (asked, schema) = (self.asked.clone(), self.schema.clone());
-        let candidates = match &self.candidates {
-            Some(plan) => Some(plan.execute(0, context.clone())?),
-            None => None,
-        };
+        let candidates = self.candidates.clone();
         let found = async move {
             let candidates = match candidates {
-                Some(rows) => Some(Candidates::collect(rows).await?),
+                Some(filtered) => Some(filtered.rows(&asked.columns.passed, &context).await?.0),
                 None => None,
             };
             let run = Run { asked: &asked, pool: context.memory_pool(), candidates };
@@ -325,7 +322,7 @@ impl ExecutionPlan for RankedScan {
 struct Run<'a> {
     asked: &'a Asked,
     pool: &'a Arc<dyn MemoryPool>,
-    candidates: Option<Candidates>,
+    candidates: Option<Arc<Candidates>>,
 }
 
 /// A row that was found.
@@ -427,7 +424,7 @@ impl Run<'_> {
             exact_rows: self.asked.exact_rows,
             columns: self.asked.columns.clone(),
         };
-        let found = search.run(self.pool, self.candidates.as_ref()).await?;
+        let found = search.run(self.pool, self.candidates.as_deref()).await?;
         self.nearest_of(near, request, found.addresses).await
     }
 

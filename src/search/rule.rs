@@ -11,7 +11,7 @@ use datafusion::error::Result;
 use datafusion::logical_expr::utils::split_conjunction_owned;
 use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, Sort, TableScan};
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
-use portolan_udfs::vector::{Between, constant};
+use portolan_udfs::vector::ToOne;
 
 use super::decoded::Columns;
 use super::request::Request;
@@ -187,20 +187,18 @@ impl Order {
             };
         }
         let Expr::ScalarFunction(call) = &expr else { return None };
-        let ranking = call.func.inner().downcast_ref::<Between>()?.ranking()?;
-        let (column, query) = match call.args.as_slice() {
-            [Expr::Column(column), Expr::Literal(query, _)]
-            | [Expr::Literal(query, _), Expr::Column(column)] => (column, query),
-            _ => return None,
-        };
+        // Of the functions of two vectors, the one that knows its own: the rules before this one
+        // make it of every other.
+        let function = call.func.inner().downcast_ref::<ToOne>()?;
+        let ranking = function.ranking()?;
+        let [Expr::Column(column)] = call.args.as_slice() else { return None };
         // The other direction asks for the farthest rows.
         if ascending == ranking.descending {
             return None;
         }
-        let query = constant(query)?;
         Some(Request {
             column: column.name.clone(),
-            query,
+            query: function.one().to_vec(),
             measure: ranking.measure,
             k,
             ties,

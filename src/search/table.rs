@@ -9,7 +9,7 @@ use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::candidates;
+use super::candidates::Filtered;
 use super::decoded::{Columns, Target};
 use super::index::{VectorIndex, Wish};
 use super::operator::{Search, VectorSearch};
@@ -80,7 +80,7 @@ impl TableProvider for SearchedTable {
             true => None,
             false => VectorIndex::find(&self.target, &self.request).await?,
         };
-        let candidates = candidates::plan(&self.table, state, filters).await?;
+        let candidates = Filtered::new(&self.table, state, filters).await?;
         let search = Search {
             target: self.target.clone(),
             table: self.table.label(),

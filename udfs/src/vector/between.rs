@@ -6,13 +6,15 @@ use arrow::array::{ArrayRef, Float32Array, Float64Array};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion_common::{Result, internal_err, plan_err};
+use datafusion_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion_expr::{
-    ColumnarValue, DocSection, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
+    ColumnarValue, DocSection, Documentation, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
     ScalarUDFImpl, Signature,
 };
 use portolan_kernels::distance::{self, Measure};
 
-use super::operand::{Dense, Values, coerced, dense, dims_of};
+use super::operand::{Dense, Values, coerced, constant, dense, dims_of};
+use super::to_one::ToOne;
 use crate::fingerprint::Fingerprint;
 use crate::scalar::{arguments, vectors};
 
@@ -89,7 +91,7 @@ impl Between {
     }
 
     /// The engine's functions give DOUBLE.
-    fn result(&self) -> DataType {
+    pub(super) fn result(&self) -> DataType {
         if self.given.is_some() { DataType::Float64 } else { DataType::Float32 }
     }
 
@@ -190,18 +192,23 @@ impl ScalarUDFImpl for Between {
                 (false, numbers, nulls)
             }
         };
-        // What is no number, as the cosine of a zero vector, is NULL and never the best match.
-        let numbers = numbers.into_iter().enumerate().map(|(row, x)| {
-            let there = nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
-            (there && !x.is_nan()).then_some(x)
-        });
-        let numbers: ArrayRef = match self.result() {
-            DataType::Float64 => {
-                Arc::new(numbers.map(|x| x.map(f64::from)).collect::<Float64Array>())
-            }
-            _ => Arc::new(numbers.collect::<Float32Array>()),
+        vectors::value(self.answers(numbers, nulls), constant)
+    }
+
+    /// A vector that is known is taken into the function.
+    fn simplify(&self, args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        let (of, one) = match args.as_slice() {
+            [Expr::Literal(one, _), of] | [of, Expr::Literal(one, _)] => (of, constant(one)),
+            _ => return Ok(ExprSimplifyResult::Original(args)),
         };
-        vectors::value(numbers, constant)
+        let kind = info.get_data_type(of)?;
+        match one.filter(|one| is_vector(&kind) && dims_of(&kind) == Some(one.len())) {
+            Some(one) => {
+                let function = ScalarUDF::new_from_impl(ToOne::new(self.clone(), one));
+                Ok(ExprSimplifyResult::Simplified(function.call(vec![of.clone()])))
+            }
+            None => Ok(ExprSimplifyResult::Original(args)),
+        }
     }
 
     fn documentation(&self) -> Option<&Documentation> {
@@ -218,27 +225,35 @@ impl Between {
         one: &ArrayRef,
         many: &ArrayRef,
     ) -> Result<(Vec<f32>, Option<NullBuffer>)> {
-        let rows = many.len();
         let query = dense(self.name, one, dims_of(many.data_type()))?;
         if query.nulls.is_some_and(|nulls| nulls.null_count() > 0) {
-            return Ok((vec![f32::NAN; rows], None));
+            return Ok((vec![f32::NAN; many.len()], None));
         }
-        let Dense { values, dims, nulls } = dense(self.name, many, Some(query.dims))?;
-        self.same_dims(query.dims, dims)?;
-        let query = query.values.full();
-        let mut numbers = vec![0.0; rows];
+        self.near(&query.values.full(), many)
+    }
+
+    /// What it says of one vector, all of it there, and each of a column.
+    pub(super) fn to_one(&self, one: &[f32], many: &ArrayRef) -> Result<ArrayRef> {
+        let (numbers, nulls) = self.near(one, many)?;
+        Ok(self.answers(numbers, nulls))
+    }
+
+    fn near(&self, one: &[f32], many: &ArrayRef) -> Result<(Vec<f32>, Option<NullBuffer>)> {
+        let Dense { values, dims, nulls } = dense(self.name, many, Some(one.len()))?;
+        self.same_dims(one.len(), dims)?;
+        let mut numbers = vec![0.0; many.len()];
         let Some(measure) = self.measure() else {
             for (out, row) in numbers.iter_mut().zip(values.full().chunks_exact(dims.max(1))) {
-                *out = signs_differ(&query, row);
+                *out = signs_differ(one, row);
             }
             return Ok((numbers, nulls));
         };
         match &values {
             Values::Full(values) => {
-                distance::one_to_many(measure, &query, values.values(), &mut numbers)
+                distance::one_to_many(measure, one, values.values(), &mut numbers)
             }
             Values::Half(values) => {
-                distance::one_to_many(measure, &query, values.values(), &mut numbers)
+                distance::one_to_many(measure, one, values.values(), &mut numbers)
             }
         }
         .map_err(vectors::kernel_failure)?;
@@ -310,6 +325,21 @@ impl Between {
             Kind::L1Distance => Some(Measure::L1),
             Kind::L2Distance => Some(Measure::SquaredL2),
             Kind::HammingDistance => None,
+        }
+    }
+
+    /// The column of a function's results. What is no number, as the cosine of a zero vector, is
+    /// NULL and never the best match.
+    fn answers(&self, numbers: Vec<f32>, nulls: Option<NullBuffer>) -> ArrayRef {
+        let numbers = numbers.into_iter().enumerate().map(|(row, x)| {
+            let there = nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
+            (there && !x.is_nan()).then_some(x)
+        });
+        match self.result() {
+            DataType::Float64 => {
+                Arc::new(numbers.map(|x| x.map(f64::from)).collect::<Float64Array>())
+            }
+            _ => Arc::new(numbers.collect::<Float32Array>()),
         }
     }
 

@@ -7,6 +7,7 @@ mod change;
 mod norm;
 pub(crate) mod operand;
 mod operators;
+mod to_one;
 
 pub use aggregate::{Medoid, VectorSum};
 pub use arithmetic::{VectorArithmetic, VectorScale};
@@ -15,3 +16,4 @@ pub use change::Change;
 pub use norm::Norm;
 pub use operand::constant;
 pub use operators::VectorOperators;
+pub use to_one::ToOne;
