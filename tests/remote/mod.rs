@@ -1,5 +1,6 @@
 //! Embedding by a server, through SQL.
 
+mod naming;
 pub mod server;
 
 use std::time::{Duration, Instant};

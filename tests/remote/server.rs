@@ -1,5 +1,5 @@
-//! A server that embeds, of one's own: HTTP/1.1 on a free port of loopback, OpenAI's API, each answer
-//! made by a closure.
+//! A server that embeds or writes, of one's own: HTTP/1.1 on a free port of loopback, OpenAI's API, each
+//! answer made by a closure.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -22,11 +22,16 @@ pub struct Server {
     requests: Arc<Mutex<Vec<Value>>>,
 }
 
-type Answer = dyn Fn(usize, &[String]) -> Reply + Send + Sync;
+type Answer = dyn Fn(usize, &Value) -> Reply + Send + Sync;
 
 impl Server {
     /// `answer` is given the number of the request, from 0, and its texts.
     pub fn start(answer: impl Fn(usize, &[String]) -> Reply + Send + Sync + 'static) -> Self {
+        Self::answering(move |number, request| answer(number, &texts(request)))
+    }
+
+    /// `answer` is given the number of the request, from 0, and its body.
+    pub fn answering(answer: impl Fn(usize, &Value) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let requests: Arc<Mutex<Vec<Value>>> = Arc::default();
@@ -44,6 +49,11 @@ impl Server {
     /// Its address.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}/v1/embeddings", self.port)
+    }
+
+    /// Its address before the part that belongs to an API.
+    pub fn root(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     /// The bodies of all requests so far.
@@ -104,7 +114,7 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<Value>>, answer: &Answer) -> Option
             seen.push(request.clone());
             seen.len() - 1
         };
-        let reply = answer(number, &texts(&request));
+        let reply = answer(number, &request);
         std::thread::sleep(reply.delay);
         let body = reply.body.to_string();
         let status = reply.status;

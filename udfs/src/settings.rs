@@ -93,6 +93,30 @@ const SETTINGS: &[Setting] = &[
         description: "Folder with models, searched first",
     },
     Setting {
+        name: "naming_key_env",
+        default: None,
+        check: Check::Text,
+        description: "Environment variable that holds the key of the server that names topics",
+    },
+    Setting {
+        name: "naming_model",
+        default: None,
+        check: Check::Text,
+        description: "The model that names topics, as its server calls it",
+    },
+    Setting {
+        name: "naming_timeout",
+        default: Some("60"),
+        check: Check::Positive,
+        description: "Seconds in which that server must have answered a request",
+    },
+    Setting {
+        name: "naming_url",
+        default: None,
+        check: Check::Text,
+        description: "Server whose model names topics, by OpenAI's chat API; their words name them when not set",
+    },
+    Setting {
         name: "offline",
         default: Some("off"),
         check: ON_OFF,

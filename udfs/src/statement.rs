@@ -72,6 +72,11 @@ impl Statement {
         Some(AggregateUDF::new_from_impl(summary.within(self)))
     }
 
+    /// The settings of the session.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// What goes on in it.
     pub(crate) fn work(&self) -> &Work {
         &self.work

@@ -40,6 +40,7 @@ struct Shared {
     stage: Mutex<Option<(&'static str, u64, Instant)>>,
     steps: AtomicU64,
     left_out: Mutex<BTreeMap<&'static str, LeftOut>>,
+    notices: Mutex<Vec<String>>,
     unanswered: OnceLock<String>,
     memory: OnceLock<Arc<dyn Memory>>,
     once: Once,
@@ -174,10 +175,18 @@ impl Work {
         Some(Stage { name, steps, done, started })
     }
 
-    /// One sentence for each function that left rows out since the last call.
+    /// One sentence for each function that left rows out since the last call, and what else there is
+    /// to tell.
     pub fn take_notices(&self) -> Vec<String> {
         let left_out = std::mem::take(&mut *self.shared.left_out.lock());
-        left_out.iter().map(|(function, left_out)| sentence(function, left_out)).collect()
+        let told = std::mem::take(&mut *self.shared.notices.lock());
+        let sentences = left_out.iter().map(|(function, left_out)| sentence(function, left_out));
+        sentences.chain(told).collect()
+    }
+
+    /// Tells whoever runs the statement something, once its rows are there.
+    pub(crate) fn tell(&self, sentence: String) {
+        self.shared.notices.lock().push(sentence);
     }
 
     /// From now on memory is asked for there.

@@ -19,6 +19,7 @@ use super::partition::{Partition, looked_for};
 use crate::function::{Function, Kind};
 use crate::rows::{Vectors, codes, is_places};
 use crate::scalar::arguments::{Arguments, type_name};
+use crate::settings::Settings;
 use crate::statement::{Statement, borrowed, coerce, constants, metric, number, whole};
 
 /// One of the functions.
@@ -93,6 +94,11 @@ impl Call<'_> {
     pub fn metric(&self) -> Result<Metric> {
         let default = if self.on_places { Metric::L2 } else { Metric::Cosine };
         metric(self.function, &self.arguments, 2, default)
+    }
+
+    /// What the session wants.
+    pub fn settings(&self) -> &Settings {
+        self.statement.settings()
     }
 
     /// Where chance begins.

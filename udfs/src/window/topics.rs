@@ -15,6 +15,7 @@ use portolan_kernels::{Error, watch::Watch};
 
 use super::finding::{Call, Find, FindingKind, Second};
 use super::partition::Partition;
+use crate::naming::Namer;
 
 /// Depths that are told.
 const DEPTHS: usize = 3;
@@ -61,11 +62,14 @@ struct Recipe {
     count: Option<usize>,
     metric: Metric,
     seed: u64,
+    /// Who names them, where their words alone do not.
+    namer: Option<Namer>,
 }
 
 fn recipe(call: &Call, depth: Option<usize>) -> Result<Box<dyn Find>> {
     let count = call.whole("n_topics", 1..=10_000)?;
-    Ok(Box::new(Recipe { depth, count, metric: call.metric()?, seed: call.seed()? }))
+    let namer = Namer::of(call.function, call.settings())?;
+    Ok(Box::new(Recipe { depth, count, metric: call.metric()?, seed: call.seed()?, namer }))
 }
 
 /// Topics and their names.
@@ -129,7 +133,7 @@ impl Recipe {
         };
         let mut hash = blake3::Hasher::new();
         hash.update(&of.content()?);
-        hash.update(format!("topics {options:?}").as_bytes());
+        hash.update(format!("topics {options:?} {:?}", self.namer).as_bytes());
         for text in &texts {
             hash.update(&text.len().to_le_bytes());
             hash.update(text.as_bytes());
@@ -137,7 +141,10 @@ impl Recipe {
         of.work.once(of.function, hash.finalize().into(), Named::bytes, || {
             let graph = of.graph(NEIGHBOURS, self.metric, self.seed)?;
             let topics = topics::topics(of.rows()?, &graph, &options, of.work)?;
-            let labels = labels::labels(&texts, &topics, &labels::Options::default(), of.work)?;
+            let mut labels = labels::labels(&texts, &topics, &labels::Options::default(), of.work)?;
+            if let Some(namer) = &self.namer {
+                namer.name(&mut labels, &topics, of.work);
+            }
             if Watch::stopped(of.work) { Err(Error::Stopped) } else { Ok(Named { topics, labels }) }
         })
     }

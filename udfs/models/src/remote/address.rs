@@ -83,6 +83,14 @@ pub(super) fn images(texts: &Url) -> Url {
     url
 }
 
+/// Where a model that writes is asked.
+pub(super) fn chat(url: &Url) -> Url {
+    match path(url).ends_with("/chat/completions") {
+        true => url.clone(),
+        false => ending_in(url, "/v1/chat/completions"),
+    }
+}
+
 fn ending_in(url: &Url, ending: &str) -> Url {
     let path = path(url);
     let there = ending
@@ -105,6 +113,17 @@ fn path(url: &Url) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_model_that_writes_is_asked_below_the_version() {
+        for (address, goes_to) in [
+            ("http://localhost:11434", "http://localhost:11434/v1/chat/completions"),
+            ("http://localhost:11434/v1/", "http://localhost:11434/v1/chat/completions"),
+            ("https://a.b/x/chat/completions", "https://a.b/x/chat/completions"),
+        ] {
+            assert_eq!(chat(&parse(address).unwrap()).as_str(), goes_to);
+        }
+    }
 
     #[test]
     fn an_address_tells_its_api_and_where_requests_go() {

@@ -4,6 +4,7 @@
 mod address;
 mod answer;
 mod blocking;
+mod chat;
 mod client;
 mod embedder;
 mod mode;
@@ -21,6 +22,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use blocking::block_on;
+pub use chat::Chat;
 pub use embedder::{RemoteEmbedder, TextRequest};
 pub use mode::{DYNAMIC_ROWS, InferenceMode, Place, decide};
 
