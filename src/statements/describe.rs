@@ -1,6 +1,10 @@
-//! DESCRIBE.
+//! DESCRIBE and SHOW TABLES.
 
-use datafusion::sql::sqlparser::ast::ObjectName;
+use datafusion::logical_expr::{col, lit};
+use datafusion::sql::sqlparser::ast::{
+    ObjectName, ShowStatementFilter, ShowStatementFilterPosition, ShowStatementOptions,
+};
+use futures::FutureExt;
 use portolan_udfs::Fingerprint;
 
 use crate::catalog::Relation;
@@ -10,6 +14,35 @@ use crate::result::ResultSet;
 use crate::statements::names;
 use crate::statements::show::{table, texts};
 use crate::tables::{ColumnRole, Definition};
+
+/// SHOW TABLES [FROM schema] [LIKE pattern]: the tables and views that a user has, without those that
+/// describe them; `None` for what is not understood.
+pub async fn tables(db: &Database, options: &ShowStatementOptions) -> Result<Option<ResultSet>> {
+    let ShowStatementOptions { show_in, starts_with, limit, limit_from, filter_position } = options;
+    if starts_with.is_some() || limit.is_some() || limit_from.is_some() {
+        return Ok(None);
+    }
+    let mut wanted = col("table_schema").not_eq(lit("information_schema"));
+    if let Some(within) = show_in {
+        let Some(ObjectName(parts)) = &within.parent_name else { return Ok(None) };
+        let [part] = parts.as_slice() else { return Ok(None) };
+        let Some(schema) = part.as_ident() else { return Ok(None) };
+        wanted = wanted.and(col("table_schema").eq(lit(schema.value.as_str())));
+    }
+    match filter_position {
+        None => {}
+        Some(
+            ShowStatementFilterPosition::Infix(ShowStatementFilter::Like(pattern))
+            | ShowStatementFilterPosition::Suffix(ShowStatementFilter::Like(pattern)),
+        ) => wanted = wanted.and(col("table_name").like(lit(pattern.as_str()))),
+        Some(_) => return Ok(None),
+    }
+    let columns = ["table_catalog", "table_schema", "table_name", "table_type"];
+    let frame = db.context().table("information_schema.tables").await?;
+    let frame = frame.filter(wanted)?.select_columns(&columns)?;
+    let frame = frame.sort_by(columns.map(col).to_vec())?;
+    Ok(Some(ResultSet::rows(db.stream_frame(frame).boxed().await?)))
+}
 
 /// The columns of a stored table; `None` for what DataFusion describes.
 pub async fn run(db: &Database, object: &ObjectName) -> Result<Option<ResultSet>> {

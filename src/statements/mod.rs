@@ -165,6 +165,9 @@ async fn dispatch(db: &Database, statement: &Statement) -> Result<ResultSet> {
             }
             _ => None,
         },
+        Sql::ShowTables { extended: false, full: false, show_options, .. } => {
+            describe::tables(db, show_options).boxed().await?
+        }
         Sql::ExplainTable { table_name, .. } => describe::run(db, table_name).boxed().await?,
         Sql::Set(Set::SingleAssignment { variable, values, .. }) => {
             settings::set(db, variable, values).boxed().await?
