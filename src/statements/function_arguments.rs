@@ -100,6 +100,7 @@ static FUNCTIONS: &[Signature] = &[
         optional: &["average", "positive"],
     },
     Signature { function: "roc_auc", required: &["score", "truth"], optional: &["positive"] },
+    Signature { function: "set_drift", required: &["v", "side"], optional: &["metric"] },
     Signature { function: "silhouette", required: &["v", "label"], optional: &["metric", "seed"] },
     Signature {
         function: "topic_label",

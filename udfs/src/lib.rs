@@ -35,7 +35,7 @@ pub use work::{LeftOut, Memory, RowFailure, Stage, Usage, Work};
 use aggregate::{
     ACCURACY, AVERAGE_PRECISION, BEST_THRESHOLD, CLASS_OVERLAP, CONFUSION, DRIFT, F1, KNN_ACCURACY,
     Measure, NEIGHBORHOOD_PRESERVATION, PRECISION, RANDOM_TRIPLET, RECALL, ROC_AUC, Ranked,
-    SILHOUETTE, Summary, TRUSTWORTHINESS, Verdict,
+    SET_DRIFT, SILHOUETTE, Summary, TRUSTWORTHINESS, Verdict,
 };
 use classifier::Classifiers;
 use scalar::{ChunkText, Classify, CountTokens, EmbedImage, EmbedText};
@@ -79,7 +79,7 @@ pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
         AggregateUDF::new_from_impl(VectorSum::sum()),
     ];
     functions.extend(measures.map(|kind| AggregateUDF::new_from_impl(Measure::new(kind))));
-    let summaries = [&CLASS_OVERLAP, &DRIFT];
+    let summaries = [&CLASS_OVERLAP, &DRIFT, &SET_DRIFT];
     functions.extend(summaries.map(|kind| AggregateUDF::new_from_impl(Summary::new(kind))));
     let verdicts = [&ACCURACY, &CONFUSION, &F1, &PRECISION, &RECALL];
     functions.extend(verdicts.map(|kind| AggregateUDF::new_from_impl(Verdict::new(kind))));

@@ -138,3 +138,32 @@ fn rows_that_one_embedding_has_not_are_left_out() {
     let error = measured(&function, &vectors(&a), &vectors(&b), &[]).unwrap_err().to_string();
     assert!(error.contains("drift was stopped"), "{error}");
 }
+
+#[test]
+fn two_sets_are_held_against_each_other() {
+    let rows = cloud(200, 6, 12.9);
+    let sides = |of: fn(usize) -> &'static str| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values((0..200).map(of)))
+    };
+    let alike = sides(|row| if row % 3 == 0 { "a" } else { "b" });
+    let found = differences(&measured(&function(&SET_DRIFT), &rows, &alike, &[]).unwrap());
+    assert!((found[0].unwrap() - 0.5).abs() < 0.15, "{found:?}");
+    assert!(found[1].unwrap() < 0.1, "{found:?}");
+    // Sides by what a number of the row is.
+    let first = rows.as_fixed_size_list().values().as_primitive::<Float32Type>().values().to_vec();
+    let apart: Vec<&str> =
+        first.chunks(6).map(|row| if row[0] > 0.0 { "later" } else { "before" }).collect();
+    let apart: ArrayRef = Arc::new(StringArray::from(apart));
+    let found = differences(&measured(&function(&SET_DRIFT), &rows, &apart, &[]).unwrap());
+    assert!(found[0].unwrap() > 0.95 && found[1].unwrap() > 0.15, "{found:?}");
+    // In whichever order the rows come, and whichever set comes first: to the bit.
+    let turned: UInt32Array = (0..200).map(|row| (row * 53 + 7) % 200).collect();
+    let (v, side) = (take(&rows, &turned, None).unwrap(), take(&apart, &turned, None).unwrap());
+    assert_eq!(differences(&measured(&function(&SET_DRIFT), &v, &side, &[]).unwrap()), found);
+    // Of few rows nothing is said, and of three sets neither.
+    let few = measured(&function(&SET_DRIFT), &rows.slice(0, 12), &alike.slice(0, 12), &[]);
+    assert_eq!(differences(&few.unwrap()), [None, None]);
+    let three = sides(|row| ["a", "b", "c"][row % 3]);
+    let error = measured(&function(&SET_DRIFT), &rows, &three, &[]).unwrap_err().to_string();
+    assert!(error.contains("set_drift: the rows are of 3 sets"), "{error}");
+}

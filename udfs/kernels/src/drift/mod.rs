@@ -1,11 +1,14 @@
-//! How much two embeddings of the same rows differ.
+//! How much two embeddings of the same rows differ, and two sets of rows.
 //!
 //! Neighbourhoods are what searches and maps live on: linear CKA and Procrustes look at the large
 //! directions alone and can call two embeddings alike in which hardly a neighbour is the same, so
 //! they are to be read beside [`jaccard`].
 
 mod covariance;
+mod sets;
 mod spectrum;
+
+pub use sets::{Between, between};
 
 use rayon::prelude::*;
 
