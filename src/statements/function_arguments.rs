@@ -120,7 +120,18 @@ static FUNCTIONS: &[Signature] = &[
     Signature {
         function: "umap_xy",
         required: &["v"],
-        optional: &["n_neighbors", "min_dist", "n_epochs", "metric", "seed", "label"],
+        optional: &[
+            "n_neighbors",
+            "min_dist",
+            "n_epochs",
+            "metric",
+            "seed",
+            "label",
+            "densmap",
+            "align_to",
+            "spread",
+            "target_weight",
+        ],
     },
     Signature { function: "uniqueness", required: &["v"], optional: &["metric", "seed"] },
 ];

@@ -145,6 +145,17 @@ impl<'a> Arguments<'a> {
         }
     }
 
+    /// Yes or no; `None` where it is not given or NULL.
+    pub fn flag(&self, parameter: &str) -> Result<Option<bool>> {
+        match self.constant(parameter)? {
+            None => Ok(None),
+            Some(ScalarValue::Boolean(given)) => Ok(*given),
+            Some(other) => {
+                plan_err!("{}: {parameter} is true or false, not {other}", self.function)
+            }
+        }
+    }
+
     /// A label; `None` where it is not given or NULL.
     pub fn label(&self, parameter: &str) -> Result<Option<Label>> {
         match self.constant(parameter)? {

@@ -123,6 +123,76 @@ fn equal_rows_of_different_labels_are_told_apart_whatever_their_order() {
     assert_eq!(places(&numbers), two);
 }
 
+/// A call by names: NULL where nothing is given.
+fn named(rows: &ArrayRef, options: Vec<(&str, Given)>) -> Result<ArrayRef> {
+    let mut given: Vec<Given> = UMAP_XY.parameters.iter().map(|_| K(ScalarValue::Null)).collect();
+    given[0] = C(rows.clone());
+    for (name, value) in options {
+        given[UMAP_XY.parameters.iter().position(|other| *other == name).unwrap()] = value;
+    }
+    call(&map(&UMAP_XY), &given)
+}
+
+/// How far apart the same rows are on two maps, on average.
+fn apart(one: &ArrayRef, other: &ArrayRef) -> f32 {
+    let places = |map: &ArrayRef| -> Vec<[f32; 2]> {
+        bits(map).into_iter().map(|place| place.unwrap().map(f32::from_bits)).collect()
+    };
+    let (one, other) = (places(one), places(other));
+    let each = one.iter().zip(&other).map(|(a, b)| (a[0] - b[0]).hypot(a[1] - b[1]));
+    each.sum::<f32>() / one.len() as f32
+}
+
+#[test]
+fn a_map_aligned_to_another_lies_on_it_whatever_the_order_of_rows() {
+    let rows = corners(120);
+    let first = call(&map(&UMAP_XY), &[C(rows.clone())]).unwrap();
+    // Another seed alone turns it.
+    let seed = || ("seed", K(ScalarValue::Int64(Some(5))));
+    let alone = named(&rows, vec![seed()]).unwrap();
+    let aligned = named(&rows, vec![seed(), ("align_to", C(first.clone()))]).unwrap();
+    assert!(apart(&aligned, &first) < 0.5 * apart(&alone, &first));
+    let other: UInt32Array = (0..120).map(|row| row * 53 % 120).collect();
+    let moved = |array: &ArrayRef| take(array, &other, None).unwrap();
+    let shuffled = named(&moved(&rows), vec![seed(), ("align_to", C(moved(&first)))]).unwrap();
+    assert_eq!(bits(&moved(&aligned)), bits(&shuffled));
+    // Equal rows are told apart by where they were.
+    let same: ArrayRef = Arc::new(FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(
+        (0..120).map(|row| Some(vec![Some((row / 6) as f32), Some(1.0)])),
+        2,
+    ));
+    let one = named(&same, vec![("align_to", C(first.clone()))]).unwrap();
+    let two = named(&moved(&same), vec![("align_to", C(moved(&first)))]).unwrap();
+    assert_eq!(bits(&moved(&one)), bits(&two));
+    // Where there was no place, there is none.
+    let gone: UInt32Array = (0..120).map(|row| (row != 7).then_some(row)).collect();
+    let gaps = take(&first, &gone, None).unwrap();
+    let aligned = named(&rows, vec![("align_to", C(gaps))]).unwrap();
+    assert!(aligned.is_null(7) && aligned.null_count() == 1);
+}
+
+#[test]
+fn options_of_umap_change_the_map() {
+    let rows = corners(120);
+    let plain = named(&rows, vec![]).unwrap();
+    let number = |value: f64| K(ScalarValue::Float64(Some(value)));
+    let truth = |value: bool| K(ScalarValue::Boolean(Some(value)));
+    assert_eq!(bits(&named(&rows, vec![("densmap", truth(false))]).unwrap()), bits(&plain));
+    let dense = named(&rows, vec![("densmap", truth(true))]).unwrap();
+    assert!(finite(&dense) && bits(&dense) != bits(&plain));
+    for spread in [0.01, 3.0, 100.0] {
+        let wide = named(&rows, vec![("spread", number(spread))]).unwrap();
+        assert!(finite(&wide) && bits(&wide) != bits(&plain), "{spread}");
+    }
+    // Labels that have nothing to do with the rows.
+    let labels: ArrayRef = Arc::new(Int64Array::from_iter_values((0..120).map(|row| row / 3 % 2)));
+    let labelled = |weight: f64| {
+        let label = ("label", C(labels.clone()));
+        named(&rows, vec![label, ("target_weight", number(weight))]).unwrap()
+    };
+    assert_ne!(bits(&labelled(0.1)), bits(&labelled(0.9)));
+}
+
 #[test]
 fn rows_that_cannot_be_used_have_no_place_and_one_notice() {
     let rows = vec![
@@ -208,6 +278,33 @@ fn what_is_wrong_is_said_in_one_sentence() {
         given.extend(options);
         let error = call(&map(kind), &given).unwrap_err().to_string();
         assert!(error.contains(&format!("{}: {expected}", kind.name)), "{error}");
+    }
+    let text = || C(Arc::new(StringArray::from(vec!["a"; 9])) as ArrayRef);
+    let place = || C(call(&map(&PCA_XY), &[C(corners(9))]).unwrap());
+    let yes = || K(ScalarValue::Boolean(Some(true)));
+    for (options, expected) in [
+        (vec![("densmap", whole(1))], "densmap is true or false, not 1"),
+        (vec![("spread", float(0.0))], "spread is a number from 0.01 to 100, not 0"),
+        (
+            vec![("spread", float(2.0)), ("min_dist", float(2.5))],
+            "min_dist is a number from 0 to 2, not 2.5",
+        ),
+        (vec![("target_weight", float(2.0))], "target_weight is a number from 0 to 1, not 2"),
+        (
+            vec![("align_to", text())],
+            "align_to is a struct(x, y), a place on another map, not TEXT",
+        ),
+        (
+            vec![("align_to", place()), ("label", text())],
+            "a map that is aligned to another counts neither labels nor densities",
+        ),
+        (
+            vec![("align_to", place()), ("densmap", yes())],
+            "a map that is aligned to another counts neither labels nor densities",
+        ),
+    ] {
+        let error = named(&corners(9), options).unwrap_err().to_string();
+        assert!(error.contains(&format!("umap_xy: {expected}")), "{error}");
     }
     let texts = C(Arc::new(StringArray::from(vec!["a"])) as ArrayRef);
     let error = call(&map(&PCA_XY), &[texts]).unwrap_err().to_string();

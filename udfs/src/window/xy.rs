@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float32Array, StructArray};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Field, FieldRef, Fields};
-use datafusion_common::{Result, internal_err};
+use datafusion_common::{Result, internal_err, plan_err};
 use datafusion_expr::function::{ExpressionArgs, PartitionEvaluatorArgs, WindowUDFFieldArgs};
 use datafusion_expr::{Documentation, PartitionEvaluator, Signature, WindowUDFImpl};
 use datafusion_physical_expr_common::physical_expr::PhysicalExpr;
@@ -19,8 +19,8 @@ use portolan_kernels::watch::Watch;
 
 use super::partition::{content, graph, looked_for, without_neighbours};
 use crate::function::{Function, Kind};
-use crate::rows::{Gathered, Vectors, arranged, canonical, codes};
-use crate::scalar::arguments::Arguments;
+use crate::rows::{Gathered, Vectors, arranged, canonical, codes, is_places};
+use crate::scalar::arguments::{Arguments, type_name};
 use crate::statement::{Statement, borrowed, coerce, constants};
 use crate::work::Work;
 
@@ -28,6 +28,9 @@ use crate::work::Work;
 pub const MANY: usize = 50_000;
 /// Dimensions of a map.
 const DIMS: usize = 2;
+/// Parameters that are columns, too, where a function has them.
+const LABEL: &str = "label";
+const ALIGN_TO: &str = "align_to";
 
 /// One of the functions.
 pub struct MapKind {
@@ -79,15 +82,13 @@ impl Kind for MapKind {
 pub type MapXy = Function<MapKind>;
 
 impl MapXy {
-    /// The place of the labels, where the function takes any.
-    fn label_at(&self) -> Option<usize> {
-        self.kind.parameters.iter().position(|name| *name == "label")
-    }
-
-    /// Whether a call has labels.
-    fn has_labels(&self, fields: &[FieldRef]) -> bool {
-        let label = self.label_at().and_then(|at| fields.get(at));
-        label.is_some_and(|label| !label.data_type().is_null())
+    /// The columns that a call has beside vectors, and the places of their arguments.
+    fn columns(&self, fields: &[FieldRef]) -> impl Iterator<Item = (&'static str, usize)> {
+        [LABEL, ALIGN_TO].into_iter().filter_map(|column| {
+            let at = self.kind.parameters.iter().position(|name| *name == column)?;
+            let given = fields.get(at).is_some_and(|field| !field.data_type().is_null());
+            given.then_some((column, at))
+        })
     }
 }
 
@@ -105,15 +106,28 @@ impl WindowUDFImpl for MapXy {
     }
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        coerce(self.kind.name, self.kind.parameters, 1, &[0], types)
+        let at = self.kind.parameters.iter().position(|name| *name == ALIGN_TO);
+        if let Some(given) = at.and_then(|at| types.get(at))
+            && !is_places(given)
+            && !given.is_null()
+        {
+            let name = self.kind.name;
+            return plan_err!(
+                "{name}: {ALIGN_TO} is a struct(x, y), a place on another map, not {}",
+                type_name(given)
+            );
+        }
+        let vectors = [Some(0), at];
+        let vectors: Vec<usize> = vectors.into_iter().flatten().collect();
+        coerce(self.kind.name, self.kind.parameters, 1, &vectors, types)
     }
 
     /// Only the columns: a constant would become as many rows as there are.
     fn expressions(&self, args: ExpressionArgs) -> Vec<Arc<dyn PhysicalExpr>> {
         let vector = args.input_exprs().first();
-        let label = self.label_at().filter(|_| self.has_labels(args.input_fields()));
-        let label = label.and_then(|at| args.input_exprs().get(at));
-        vector.into_iter().chain(label).cloned().collect()
+        let columns = self.columns(args.input_fields());
+        let columns = columns.filter_map(|(_, at)| args.input_exprs().get(at));
+        vector.into_iter().chain(columns).cloned().collect()
     }
 
     fn partition_evaluator(
@@ -125,8 +139,14 @@ impl WindowUDFImpl for MapXy {
         let arguments = Arguments::new(self.kind.name, self.kind.parameters, &constants);
         let recipe = (self.kind.recipe)(&arguments, &self.statement)?;
         let statement = self.statement.clone();
-        let has_labels = self.has_labels(args.input_fields());
-        Ok(Box::new(Evaluator { function: self.kind.name, recipe, has_labels, statement }))
+        let columns: Vec<_> = self.columns(args.input_fields()).map(|(column, _)| column).collect();
+        if columns.contains(&ALIGN_TO) && (columns.contains(&LABEL) || recipe.counts_densities()) {
+            return plan_err!(
+                "{}: a map that is aligned to another counts neither labels nor densities; leave out {ALIGN_TO}, or label and densmap",
+                self.kind.name
+            );
+        }
+        Ok(Box::new(Evaluator { function: self.kind.name, recipe, columns, statement }))
     }
 
     fn field(&self, args: WindowUDFFieldArgs) -> Result<FieldRef> {
@@ -142,8 +162,22 @@ impl WindowUDFImpl for MapXy {
 struct Evaluator {
     function: &'static str,
     recipe: Recipe,
-    has_labels: bool,
+    /// What there is beside vectors, in this order.
+    columns: Vec<&'static str>,
     statement: Statement,
+}
+
+/// What is known of rows beside their vectors.
+#[derive(Default)]
+struct Beside {
+    labels: Option<Vec<Option<u32>>>,
+    align_to: Option<Vec<f32>>,
+}
+
+impl Evaluator {
+    fn column<'a>(&self, name: &str, values: &'a [ArrayRef]) -> Option<&'a ArrayRef> {
+        values.get(1 + self.columns.iter().position(|column| *column == name)?)
+    }
 }
 
 impl PartitionEvaluator for Evaluator {
@@ -152,10 +186,10 @@ impl PartitionEvaluator for Evaluator {
             return internal_err!("{} without vectors", self.function);
         };
         self.statement.go_on(self.function)?;
-        let labels = match values.get(1).filter(|_| self.has_labels) {
-            Some(labels) => Some(codes(labels)?),
-            None => None,
-        };
+        let labels = self.column(LABEL, values).map(codes).transpose()?;
+        let align_to = self.column(ALIGN_TO, values);
+        let align_to =
+            align_to.map(|places| Vectors::new(self.function, ALIGN_TO, places)).transpose()?;
         let vectors = Vectors::new(self.function, "v", vectors)?;
         let bytes = self.recipe.bytes(rows, vectors.width());
         let (mut x, mut y) = (vec![0.0; rows], vec![0.0; rows]);
@@ -163,13 +197,15 @@ impl PartitionEvaluator for Evaluator {
         let left_out = self.statement.run(self.function, bytes, |work| {
             let by_direction = self.recipe.metric == Metric::Cosine
                 && !matches!(self.recipe.layout, Layout::Principal);
-            let Gathered { mut values, kept, left_out } =
-                Gathered::new(&[&vectors], by_direction, None);
-            let values = values.pop().unwrap_or_default();
-            let labels: Option<Vec<Option<u32>>> =
-                labels.map(|labels| kept.iter().map(|row| labels[*row as usize]).collect());
+            let both: Vec<&Vectors> = std::iter::once(&vectors).chain(&align_to).collect();
+            let Gathered { values, kept, left_out } = Gathered::new(&both, by_direction, None);
+            let mut values = values.into_iter();
+            let (values, align_to) = (values.next().unwrap_or_default(), values.next());
+            let labels = labels
+                .map(|labels| kept.iter().map(|row| labels[*row as usize]).collect::<Vec<_>>());
             let width = vectors.width();
-            let places = self.recipe.places(self.function, values, width, labels, work)?;
+            let beside = Beside { labels, align_to };
+            let places = self.recipe.places(self.function, values, width, beside, work)?;
             for (row, place) in kept.iter().zip(places) {
                 let row = *row as usize;
                 (x[row], y[row], valid[row]) = (place[0], place[1], true);
@@ -184,7 +220,40 @@ impl PartitionEvaluator for Evaluator {
     }
 }
 
+impl Beside {
+    /// What tells equal rows apart: without it, their order would. Unlabelled ones come first.
+    fn ties(&self) -> Option<Vec<u32>> {
+        if let Some(labels) = &self.labels {
+            return Some(labels.iter().map(|label| label.map_or(0, |label| label + 1)).collect());
+        }
+        let places = self.align_to.as_ref()?.as_chunks::<DIMS>().0;
+        // No more rows are kept than u32 counts.
+        let mut order: Vec<u32> = (0..places.len() as u32).collect();
+        let key = |row: &u32| places[*row as usize].map(f32::to_bits);
+        order.sort_unstable_by_key(key);
+        let mut ties = vec![0; places.len()];
+        for (rank, row) in (0u32..).zip(order) {
+            ties[row as usize] = rank;
+        }
+        Some(ties)
+    }
+
+    /// The same of rows in another order.
+    fn arranged(self, order: &[u32]) -> Self {
+        let labels = self
+            .labels
+            .map(|labels| order.iter().map(|row| labels[*row as usize]).collect::<Vec<_>>());
+        let align_to = self.align_to.map(|places| arranged(&places, DIMS, order));
+        Self { labels, align_to }
+    }
+}
+
 impl Recipe {
+    /// Whether rows' densities are to be seen on the map.
+    fn counts_densities(&self) -> bool {
+        matches!(&self.layout, Layout::Umap(umap) if umap.density > 0.0)
+    }
+
     /// Neighbours of a row that the graph must have.
     fn neighbours(&self, rows: usize) -> usize {
         match &self.layout {
@@ -211,7 +280,7 @@ impl Recipe {
         function: &str,
         values: Vec<f32>,
         width: usize,
-        labels: Option<Vec<Option<u32>>>,
+        beside: Beside,
         work: &Work,
     ) -> portolan_kernels::Result<Vec<[f32; DIMS]>> {
         let whole = || portolan_kernels::Error::Shape("rows are not whole".to_string());
@@ -220,11 +289,8 @@ impl Recipe {
         if count == 0 {
             return Ok(Vec::new());
         }
-        // Unlabelled rows come first.
-        let ties: Option<Vec<u32>> = labels
-            .as_ref()
-            .map(|labels| labels.iter().map(|label| label.map_or(0, |label| label + 1)).collect());
-        let order = canonical(given, ties.as_deref());
+        let order = canonical(given, beside.ties().as_deref());
+        let beside = beside.arranged(&order);
         let mut sorted = arranged(&values, width, &order);
         drop(values);
         let graph = self.graph(function, Rows::new(&sorted, width).ok_or_else(whole)?, work)?;
@@ -234,7 +300,7 @@ impl Recipe {
             sorted.chunks_exact_mut(width).for_each(normalise);
         }
         let rows = Rows::new(&sorted, width).ok_or_else(whole)?;
-        let map = self.lay_out(rows, &graph, labels, &order, work)?;
+        let map = self.lay_out(rows, &graph, beside, work)?;
         let mut places = vec![[0.0; DIMS]; count];
         for (row, place) in order.iter().zip(map.as_chunks::<DIMS>().0) {
             places[*row as usize] = *place;
@@ -266,8 +332,7 @@ impl Recipe {
         &self,
         rows: Rows,
         graph: &Graph,
-        labels: Option<Vec<Option<u32>>>,
-        order: &[u32],
+        beside: Beside,
         work: &Work,
     ) -> portolan_kernels::Result<Vec<f32>> {
         let count = rows.len();
@@ -276,18 +341,19 @@ impl Recipe {
         if Watch::stopped(work) {
             return Err(portolan_kernels::Error::Stopped);
         }
-        match (&self.layout, labels) {
-            (Layout::Principal, _) => Ok(start),
-            (Layout::Umap(umap), Some(labels)) => {
-                let labels: Vec<Option<u32>> =
-                    order.iter().map(|row| labels[*row as usize]).collect();
-                umap.fit_labelled(graph, &start, &labels, work)
-            }
-            (Layout::Umap(umap), None) => umap.fit(graph, &start, work),
-            (Layout::BySize(umap, _), _) if count < MANY => umap.fit(graph, &start, work),
-            (Layout::BySize(_, nomad) | Layout::Nomad(nomad), _) => {
-                nomad.fit(graph, rows, &start, work)
-            }
+        match &self.layout {
+            Layout::Principal => Ok(start),
+            Layout::Umap(umap) => match beside {
+                Beside { align_to: Some(places), .. } => {
+                    umap.fit_aligned(graph, &start, &places, work)
+                }
+                Beside { labels: Some(labels), .. } => {
+                    umap.fit_labelled(graph, &start, &labels, work)
+                }
+                _ => umap.fit(graph, &start, work),
+            },
+            Layout::BySize(umap, _) if count < MANY => umap.fit(graph, &start, work),
+            Layout::BySize(_, nomad) | Layout::Nomad(nomad) => nomad.fit(graph, rows, &start, work),
         }
     }
 }

@@ -10,7 +10,7 @@ pub fn clusters(rows: usize, width: usize, middles: usize, spread: f32) -> Vec<f
     use rayon::prelude::*;
     let mut values = vec![0f32; rows * width];
     values.par_chunks_mut(width).enumerate().for_each(|(row, values)| {
-        let middle = random::number(1, 0, row as u64) % middles as u64;
+        let middle = middle(row, middles);
         for (i, x) in (0u64..).zip(values) {
             let at = random::signed(2, middle, i);
             // Three evenly spread numbers make a bell.
@@ -19,6 +19,11 @@ pub fn clusters(rows: usize, width: usize, middles: usize, spread: f32) -> Vec<f
         }
     });
     values
+}
+
+/// Around which middle a row of [`clusters`] lies.
+pub fn middle(row: usize, middles: usize) -> u64 {
+    random::number(1, 0, row as u64) % middles as u64
 }
 
 /// Rows that vary in a few directions, strongly in the first and ever less in the others: what
