@@ -22,11 +22,16 @@ pub async fn tables(db: &Database, objects: &[ObjectName], if_exists: bool) -> R
             Some(Relation::View | Relation::Session(_)) => {
                 return Err(Error::sql(format!("'{name}' is a view; DROP VIEW drops it")));
             }
+            Some(Relation::Map) => return Err(is_a_map(&name)),
             None if if_exists => db.notice(format!("table '{name}' does not exist, skipping")),
             None => return Err(db.catalog().missing("table", &name)),
         }
     }
     Ok(ResultSet::done("DROP TABLE"))
+}
+
+fn is_a_map(name: &TableName) -> Error {
+    Error::sql(format!("'{name}' is a map, or part of one; DROP MAP drops it"))
 }
 
 /// DROP VIEW a, b
@@ -41,6 +46,7 @@ pub async fn views(db: &Database, objects: &[ObjectName], if_exists: bool) -> Re
             Some(Relation::Table(_) | Relation::Session(_)) => {
                 return Err(Error::sql(format!("'{name}' is a table; DROP TABLE drops it")));
             }
+            Some(Relation::Map) => return Err(is_a_map(&name)),
             None if if_exists => db.notice(format!("view '{name}' does not exist, skipping")),
             None => return Err(db.catalog().missing("view", &name)),
         }
@@ -82,7 +88,7 @@ pub async fn schemas(
                 Some(Relation::Table(_)) => db.catalog().storage().drop_table(&name).await?,
                 Some(Relation::View) => db.catalog().storage().drop_view(&name).await?,
                 Some(Relation::Session(_)) => db.drop_session_table(&name)?,
-                None => {}
+                Some(Relation::Map) | None => {}
             }
         }
         db.catalog().storage().drop_schema(&schema).await?;

@@ -17,6 +17,9 @@ mod indexes;
 mod insert;
 mod locate;
 mod maintenance;
+mod map_grammar;
+mod map_options;
+mod maps;
 mod merge;
 mod models;
 pub mod named_arguments;
@@ -30,6 +33,7 @@ mod search_indexes;
 mod secret;
 mod settings;
 mod show;
+mod show_maps;
 pub mod split;
 pub mod table_calls;
 mod text;
@@ -189,6 +193,7 @@ async fn run_own(db: &Database, own: &Own, text: &str) -> Result<ResultSet> {
         Own::Restore(table, version) => versions::restore(db, table, version, text).boxed().await,
         Own::CreateIndex(index) => search_indexes::create(db, index).boxed().await,
         Own::Classifier(statement) => classifiers::run(db, statement).boxed().await,
+        Own::Map(statement) => maps::run(db, statement, text).boxed().await,
         Own::Model(statement) => models::run(db, statement).boxed().await,
         Own::AddGenerated { table, column, if_not_exists, expression } => {
             backfill::add_column(db, table, column, *if_not_exists, expression, text).boxed().await
@@ -227,7 +232,7 @@ fn changes_database(sql: &Sql) -> bool {
 
 /// Whether a statement reads or changes the lists of names.
 fn about_names(text: &str) -> bool {
-    let asks = ["show", "describe", "desc", "create", "drop", "alter", "vacuum"];
+    let asks = ["show", "describe", "desc", "create", "drop", "alter", "vacuum", "refresh"];
     asks.iter().any(|word| verb(text).eq_ignore_ascii_case(word))
         || text.to_ascii_lowercase().contains("information_schema")
 }

@@ -7,6 +7,7 @@ mod files;
 mod fingerprint;
 mod function;
 mod labels;
+pub mod map;
 mod once;
 mod reference;
 mod rows;
