@@ -79,17 +79,31 @@ async fn how_stale_a_map_is() {
     assert!(db.take_notices()[0].contains("up to date"));
 
     // Of a table that was made anew every row is new.
-    db.sql("DROP TABLE t").await.unwrap();
-    assert!(error(&db, "SELECT * FROM m").await.contains("table 't' does not exist"));
+    db.sql("CREATE OR REPLACE TABLE t (id BIGINT, v VECTOR(3))").await.unwrap();
     assert_eq!(text(&db, "SELECT count(*) FROM m.points").await, "58");
-    db.sql("CREATE TABLE t (id BIGINT, v VECTOR(3))").await.unwrap();
     let few = error(&db, "REFRESH MAP m").await;
     assert!(few.contains("are as they were"), "{few}");
-    db.sql("DROP TABLE t").await.unwrap();
-    db.sql("CREATE TABLE t (id BIGINT)").await.unwrap();
+    db.sql("CREATE OR REPLACE TABLE t (id BIGINT)").await.unwrap();
     let gone = error(&db, "REFRESH MAP m").await;
     assert!(gone.contains("column 'v' of table 't', which has it no longer"), "{gone}");
     assert!(!shown(&db).await.is_empty());
+}
+
+/// Another program takes the table away: it knows of no maps.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_gone_without_its_map() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = Database::open(folder.path().to_str().unwrap()).await.unwrap();
+    db.sql(TABLE).await.unwrap();
+    db.sql(MAP).await.unwrap();
+    std::fs::remove_dir_all(folder.path().join("t.lance")).unwrap();
+    for statement in ["SELECT * FROM m", "REFRESH MAP m"] {
+        let gone = error(&db, statement).await;
+        assert!(gone.contains("table 't' does not exist"), "{gone}");
+    }
+    assert_eq!(text(&db, "SELECT count(*) FROM m.points").await, "60");
+    assert_eq!(shown(&db).await.split(' ').next(), Some("m"));
+    db.sql("DROP MAP m").await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,8 +16,10 @@ use crate::tables::{Bundle, TableName};
 
 /// The table of a map's points.
 pub const POINTS: &str = "points";
+/// The table of what is known of a map.
+pub const INFO: &str = "info";
 /// A map's tables; the one that says what is known of it is written last.
-pub const TABLES: [&str; 4] = [POINTS, "topics", "neighbors", "info"];
+pub const TABLES: [&str; 4] = [POINTS, "topics", "neighbors", INFO];
 
 /// What is known of a map.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::tables::Table;
 
 /// Columns of the points that say how they are stored, not what they are.
-const INNER: [&str; 4] = ["level", "cell", "row_id", "vector_hash"];
+const INNER: [&str; 5] = ["component", "level", "cell", "row_id", "vector_hash"];
 
 /// The join. A row of the table that has no point is not in it, nor a point whose row is gone.
 ///

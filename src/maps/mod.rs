@@ -4,5 +4,5 @@
 mod facts;
 mod joined;
 
-pub use facts::{Facts, POINTS, TABLES};
+pub use facts::{Facts, INFO, POINTS, TABLES};
 pub use joined::joined;

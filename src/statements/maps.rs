@@ -15,7 +15,7 @@ use portolan_udfs::{Fingerprint, Work};
 
 use crate::database::Database;
 use crate::error::{Error, Result};
-use crate::maps::{Facts, TABLES};
+use crate::maps::{Facts, INFO, TABLES};
 use crate::memory::Pool;
 use crate::result::ResultSet;
 use crate::statements::classifiers::query;
@@ -232,8 +232,7 @@ async fn store(
     text: &str,
 ) -> Result<bool> {
     let info = facts.row(name)?;
-    let about = serde_json::to_value(&facts)
-        .map_err(|error| Error::Invalid(format!("map '{name}' cannot be stored: {error}")))?;
+    let about = about(name, &facts)?;
     let mut tables = BTreeMap::new();
     for (table, rows) in TABLES.iter().zip([map.points, map.topics, map.neighbors, info]) {
         let version = write(db, &Storage::bundled(name, table), rows, text).await?;
@@ -243,6 +242,21 @@ async fn store(
     let stored = db.catalog().storage().put_bundle(name, &bundle, replace).await?;
     db.catalog().refresh().await?;
     Ok(stored)
+}
+
+/// Stores what is known of a map where its rows stay as they are.
+pub async fn restate(db: &Database, name: &str, facts: &Facts, text: &str) -> Result<()> {
+    let Some(mut bundle) = db.catalog().bundle(name) else { return Ok(()) };
+    let version = write(db, &Storage::bundled(name, INFO), facts.row(name)?, text).await?;
+    bundle.tables.insert(INFO.to_string(), version);
+    bundle.about = about(name, facts)?;
+    db.catalog().storage().put_bundle(name, &bundle, true).await?;
+    db.catalog().refresh().await
+}
+
+fn about(name: &str, facts: &Facts) -> Result<serde_json::Value> {
+    serde_json::to_value(facts)
+        .map_err(|error| Error::Invalid(format!("map '{name}' cannot be stored: {error}")))
 }
 
 /// Writes a version of a table that has only these rows, whatever is there.

@@ -19,6 +19,7 @@ mod locate;
 mod maintenance;
 mod map_grammar;
 mod map_options;
+mod mapped;
 mod maps;
 mod merge;
 mod models;
@@ -159,7 +160,7 @@ async fn dispatch(db: &Database, statement: &Statement) -> Result<ResultSet> {
         Sql::Truncate(truncate) => update::truncate(db, truncate, text).boxed().await?,
         Sql::AlterTable(alter) => Some(alter_table::run(db, alter, text).boxed().await?),
         Sql::Drop { object_type, if_exists, names, cascade, table, .. } => match object_type {
-            ObjectType::Table => Some(drop::tables(db, names, *if_exists).boxed().await?),
+            ObjectType::Table => Some(drop::tables(db, names, *if_exists, *cascade).boxed().await?),
             ObjectType::View => Some(drop::views(db, names, *if_exists).boxed().await?),
             ObjectType::Schema => {
                 Some(drop::schemas(db, names, *if_exists, *cascade).boxed().await?)

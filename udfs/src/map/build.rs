@@ -1,21 +1,21 @@
 //! A map from nothing: one graph of neighbours, and all else from that.
 
-use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Int32Array, StringArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
 use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, UInt64Type};
 use datafusion_common::{Result, exec_err};
-use portolan_kernels::duplicates;
 use portolan_kernels::graph::Graph;
 use portolan_kernels::labels::{self, Label};
 use portolan_kernels::nomad::Nomad;
-use portolan_kernels::rows::Rows;
 use portolan_kernels::topics::{self, Topics};
 use portolan_kernels::umap::Umap;
 
-use super::points::{DuplicateColumns, Points, hash};
-use super::{Given, Map, NEIGHBOURS, Projection, Wanted, by_direction, failed, neighbours};
+use super::points::{Points, hash};
+use super::{
+    Given, Map, NEIGHBOURS, Projection, Wanted, by_direction, duplicates, failed, neighbours,
+};
 use crate::rows::{Vectors, codes};
-use crate::window::{Layout, MANY, Partition, Recipe, counted, counts, duplicate_class, nearest};
+use crate::window::{Layout, MANY, Partition, Recipe, counts, nearest};
 use crate::work::Work;
 
 const STATEMENT: &str = "CREATE MAP";
@@ -68,7 +68,7 @@ impl Making<'_> {
         let found =
             if wanted.topics { Some(self.topics(&graph, given.texts, &kept)?) } else { None };
         let duplicates = match wanted.duplicates {
-            true => Some(duplicates(rows, &of.codes, wanted, work)?),
+            true => Some(duplicates::found(rows, &of.codes, wanted, work)?),
             false => None,
         };
         let (none, unnamed) = (Topics::default(), Vec::new());
@@ -157,23 +157,4 @@ pub fn umap(wanted: &Wanted) -> Umap {
         seed: wanted.seed,
         ..umap
     }
-}
-
-/// Which rows say the same, where ids have these codes.
-pub fn duplicates(
-    rows: Rows,
-    codes: &[Option<u32>],
-    wanted: &Wanted,
-    work: &Work,
-) -> Result<DuplicateColumns> {
-    // A distance of a few digits.
-    let options = duplicates::Options { cutoff: wanted.duplicate_cutoff as f32 };
-    let ids: Vec<u64> = codes.iter().map(|code| code.map_or(u64::MAX, u64::from)).collect();
-    let found = duplicates::duplicates(rows, &ids, &options, work).map_err(failed)?;
-    let classes = found.classes.iter().map(|class| Some(duplicate_class(*class)));
-    Ok(DuplicateColumns {
-        classes: classes.collect::<StringArray>(),
-        clusters: found.clusters.iter().map(|cluster| counted(*cluster)).collect::<Int32Array>(),
-        distances: Float32Array::from(found.distances),
-    })
 }

@@ -1,14 +1,18 @@
 //! Maps that are kept: their points, topics and neighbours, as the tables that they are stored in.
 
 mod build;
+mod duplicates;
 mod neighbours;
 mod order;
+mod placing;
 mod points;
 mod refresh;
+mod stored;
 mod topics;
 
 pub use build::build;
-pub use refresh::{Refreshed, Stored, refresh};
+pub use refresh::{Refreshed, refresh};
+pub use stored::Stored;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use datafusion_common::{DataFusionError, exec_datafusion_err};

@@ -8,8 +8,8 @@ use arrow::array::{
 };
 use arrow::compute::take_record_batch;
 use arrow::datatypes::{DataType, Field, Schema};
-use datafusion_common::Result;
-use portolan_kernels::random::mix;
+use datafusion_common::{Result, exec_err};
+use portolan_kernels::order;
 
 use super::order::slots;
 
@@ -47,6 +47,8 @@ pub struct DuplicateColumns {
     pub clusters: Int32Array,
     /// How far each is from the row that is kept.
     pub distances: Float32Array,
+    /// What each hangs together with, of which clusters are parts.
+    pub components: Int32Array,
 }
 
 impl Points {
@@ -72,13 +74,22 @@ impl Points {
                 missing(DataType::Boolean),
             ],
         };
-        let [class, cluster, distance] = match self.duplicates {
+        let [class, cluster, distance, component] = match self.duplicates {
             Some(found) => {
-                let columns: [ArrayRef; 3] =
-                    [Arc::new(found.classes), Arc::new(found.clusters), Arc::new(found.distances)];
+                let columns: [ArrayRef; 4] = [
+                    Arc::new(found.classes),
+                    Arc::new(found.clusters),
+                    Arc::new(found.distances),
+                    Arc::new(found.components),
+                ];
                 columns
             }
-            None => [missing(DataType::Utf8), missing(DataType::Int32), missing(DataType::Float32)],
+            None => [
+                missing(DataType::Utf8),
+                missing(DataType::Int32),
+                missing(DataType::Float32),
+                missing(DataType::Int32),
+            ],
         };
         let axis = |axis: usize| -> ArrayRef {
             Arc::new(self.places.iter().map(|place| Some(place[axis])).collect::<Float32Array>())
@@ -97,6 +108,7 @@ impl Points {
             ("duplicate_class", class),
             ("cluster_id", cluster),
             ("distance_to_retained", distance),
+            ("component", component),
             ("level", Arc::new(levels.collect::<Int16Array>())),
             ("cell", Arc::new(cells.collect::<UInt32Array>())),
             ("row_id", Arc::new(UInt64Array::from(self.row_ids))),
@@ -107,9 +119,19 @@ impl Points {
     }
 }
 
-/// A hash of a vector: what has another one has changed.
+/// A hash of a vector: a row that has another one has changed.
 pub fn hash(vector: &[f32]) -> u64 {
-    vector.iter().fold(vector.len() as u64, |hash, x| mix(hash ^ u64::from(x.to_bits())))
+    order::hash(vector, 1.0)
+}
+
+/// A column of a stored table.
+pub fn column(of: &RecordBatch, name: &str) -> Result<ArrayRef> {
+    match of.column_by_name(name) {
+        Some(column) => Ok(column.clone()),
+        None => exec_err!(
+            "the map's tables have no column '{name}'; REFRESH MAP … FULL makes the map anew"
+        ),
+    }
 }
 
 /// Columns by their names.

@@ -9,38 +9,28 @@ use arrow::array::{
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::{cast, concat, filter, take};
-use arrow::datatypes::{DataType, Float32Type, Int32Type, UInt64Type};
-use arrow::row::{OwnedRow, RowConverter, SortField};
-use datafusion_common::{Result, exec_datafusion_err, exec_err};
-use portolan_kernels::graph::{Graph, NONE};
-use portolan_kernels::neighbours::{Index, Options};
+use arrow::datatypes::{DataType, Int32Type, UInt64Type};
+use arrow::row::Row;
+use datafusion_common::{Result, exec_err};
+use portolan_kernels::graph::Graph;
+use portolan_kernels::neighbours::Method;
 use portolan_kernels::rows::Rows;
-use portolan_kernels::topics::{self, Depth, Topics};
-use portolan_kernels::umap::Umap;
+use portolan_kernels::topics::Topics;
 
-use super::build::{FEWEST, duplicates, umap};
-use super::points::{Points, hash, table};
+use super::build::FEWEST;
+use super::placing::{self, near, whole};
+use super::points::{Points, column, hash, table};
+use super::stored::{self, Compared, Names, Stored, compared};
 use super::topics::{columns, sizes};
-use super::{Given, Map, NEIGHBOURS, Projection, Wanted, by_direction, failed, neighbours};
+use super::{Given, Map, NEIGHBOURS, Wanted, by_direction, duplicates, neighbours};
 use crate::rows::{Gathered, Vectors, arranged, codes};
 use crate::work::Work;
 
 const STATEMENT: &str = "REFRESH MAP";
-
-/// A map as it was stored.
-#[derive(Debug)]
-pub struct Stored<'a> {
-    /// Its points.
-    pub points: &'a RecordBatch,
-    /// Its topics.
-    pub topics: &'a RecordBatch,
-    /// Its neighbours.
-    pub neighbors: &'a RecordBatch,
-    /// How it was laid out.
-    pub projection: Projection,
-    /// The share of the true neighbours that were found.
-    pub recall: f32,
-}
+/// The share of new rows up to which each is compared with all others.
+const FEW: usize = 16;
+/// Pairs of rows up to which that is less work than learning where rows lie.
+const PAIRS: usize = 2_000_000_000;
 
 /// What became of it.
 #[derive(Debug)]
@@ -63,17 +53,13 @@ pub fn refresh(stored: &Stored, given: &Given, wanted: &Wanted, work: &Work) -> 
         Gathered::new(&[&vectors], by_direction(wanted), None);
     work.left_out(STATEMENT, left_out);
     let values = values.pop().unwrap_or_default();
-    let rows = whole(&values, width)?;
-    let hashes: Vec<u64> = (0..rows.len()).map(|row| hash(rows.row(row))).collect();
     let kept = UInt32Array::from(kept);
     let old_ids = column(stored.points, "id")?;
     let ids = cast(&take(given.ids, &kept, None)?, old_ids.data_type())?;
     let row_ids = take(&cast(given.row_ids, &DataType::UInt64)?, &kept, None)?;
     let names = Names::new(old_ids.data_type())?;
-    let Compared { stays, fresh, gone } = {
-        let old = column(stored.points, "vector_hash")?;
-        compared(&names, &old_ids, old.as_primitive::<UInt64Type>().values(), &ids, &hashes)?
-    };
+    let Compared { stays, fresh, gone } =
+        compared(&names, stored.points, &ids, whole(&values, width)?)?;
     if stays.len() < FEWEST {
         return exec_err!(
             "of the rows of the map {} are as they were, which is too few to place others by; REFRESH MAP … FULL makes it anew",
@@ -83,34 +69,43 @@ pub fn refresh(stored: &Stored, given: &Given, wanted: &Wanted, work: &Work) -> 
     // From here on rows that stay come first, in the order in which they are stored.
     let order: Vec<u32> = stays.iter().map(|(_, new)| *new).chain(fresh.iter().copied()).collect();
     let values = arranged(&values, width, &order);
-    let (old_values, new_values) = values.split_at(stays.len() * width);
-    let near = placed_by(old_values, new_values, width, wanted, work)?;
+    let rows = whole(&values, width)?;
+    let (there, new) = values.split_at(stays.len() * width);
+    let (there, new) = (whole(there, width)?, whole(new, width)?);
+    let near = near(there, new, method(there.len(), new.len(), wanted), wanted, work)?;
     let old = UInt32Array::from_iter_values(stays.iter().map(|(old, _)| *old));
     let at = UInt32Array::from(order.clone());
     let ids = take(&ids, &at, None)?;
-    let places = places(stored, &old, &near, wanted, work)?;
+    let mut places = stored::places(stored.points, &old)?;
+    places.extend(placing::places(&places, stored.projection, &near, wanted, work)?);
     let topics = match wanted.topics && stored.topics.num_rows() > 0 {
-        true => Some(topics_of(stored, &old, &near, fresh.len())?),
+        true => {
+            let (mut topics, names) = stored::topics(stored, &old)?;
+            placing::add(&mut topics, &near, fresh.len())?;
+            Some((topics, names))
+        }
         false => None,
     };
+    let gone_rows = UInt32Array::from(gone);
     let found = match wanted.duplicates {
-        true => Some(duplicates(whole(&values, width)?, &codes(&ids)?, wanted, work)?),
+        true => {
+            let known = duplicates::known(stored.points, &old, &gone_rows)?;
+            Some(duplicates::again(rows, &codes(&ids)?, &known, &near, wanted, work)?)
+        }
         false => None,
     };
-    let gone_names: HashSet<OwnedRow> = {
-        let gone = UInt32Array::from(gone.clone());
-        names.of(&take(&old_ids, &gone, None)?)?.into_iter().collect()
-    };
+    let gone_ids = names.of(&take(&old_ids, &gone_rows, None)?)?;
+    let gone: HashSet<Row> = gone_ids.iter().collect();
     let topic_table = match &topics {
-        Some((topics, _)) => resized(stored.topics, topics, &names, &gone_names)?,
+        Some((topics, _)) => resized(stored.topics, topics, &names, &gone)?,
         None => stored.topics.clone(),
     };
-    let near_lists = lists(stored, &names, &old_ids, &old, &near, &ids, &gone_names)?;
+    let near_lists = lists(stored, &names, &old_ids, &old, &near, &ids, &gone)?;
     let row_ids = take(&row_ids, &at, None)?;
     let points = Points {
         ids: ids.clone(),
         row_ids: row_ids.as_primitive::<UInt64Type>().values().to_vec(),
-        hashes: order.iter().map(|row| hashes[*row as usize]).collect(),
+        hashes: hashes(stored.points, &old, new)?,
         topics: topics.map(|(topics, names)| columns(&topics, &names, order.len())),
         duplicates: found,
         places,
@@ -135,191 +130,21 @@ pub fn refresh(stored: &Stored, given: &Given, wanted: &Wanted, work: &Work) -> 
     })
 }
 
-fn whole(values: &[f32], width: usize) -> Result<Rows<'_>> {
-    Rows::new(values, width).ok_or_else(|| exec_datafusion_err!("{STATEMENT}: rows are not whole"))
+/// The hashes of the vectors of rows that stay, and of new ones.
+fn hashes(points: &RecordBatch, old: &UInt32Array, new: Rows) -> Result<Vec<u64>> {
+    let known = take(&column(points, "vector_hash")?, old, None)?;
+    let mut hashes = known.as_primitive::<UInt64Type>().values().to_vec();
+    hashes.extend((0..new.len()).map(|row| hash(new.row(row))));
+    Ok(hashes)
 }
 
-fn column(of: &RecordBatch, name: &str) -> Result<ArrayRef> {
-    match of.column_by_name(name) {
-        Some(column) => Ok(column.clone()),
-        None => exec_err!(
-            "the map's tables have no column '{name}'; REFRESH MAP … FULL makes the map anew"
-        ),
+/// How the neighbours of new rows are looked for.
+fn method(old: usize, new: usize, wanted: &Wanted) -> Method {
+    match new <= old / FEW && (wanted.duplicates || new.saturating_mul(old) <= PAIRS) {
+        // Duplicates among a few are found by lists that miss none.
+        true => Method::Exact,
+        false => Method::Auto,
     }
-}
-
-/// What rows are called, to be compared.
-struct Names {
-    converter: RowConverter,
-}
-
-impl Names {
-    fn new(kind: &DataType) -> Result<Self> {
-        Ok(Self { converter: RowConverter::new(vec![SortField::new(kind.clone())])? })
-    }
-
-    fn of(&self, ids: &ArrayRef) -> Result<Vec<OwnedRow>> {
-        let rows = self.converter.convert_columns(std::slice::from_ref(ids))?;
-        Ok(rows.iter().map(|row| row.owned()).collect())
-    }
-
-    /// Where each is.
-    fn places(&self, ids: &ArrayRef) -> Result<HashMap<OwnedRow, u32>> {
-        // Batches hold fewer rows than u32 counts.
-        Ok(self.of(ids)?.into_iter().zip(0u32..).collect())
-    }
-}
-
-struct Compared {
-    /// The rows that are as they were: which they were and which they are, as they were stored.
-    stays: Vec<(u32, u32)>,
-    /// New ones, and those with other vectors.
-    fresh: Vec<u32>,
-    /// Those that were and are not, or not with the same vectors.
-    gone: Vec<u32>,
-}
-
-fn compared(
-    names: &Names,
-    old_ids: &ArrayRef,
-    old_hashes: &[u64],
-    ids: &ArrayRef,
-    hashes: &[u64],
-) -> Result<Compared> {
-    let places = names.places(old_ids)?;
-    let (mut stays, mut fresh) = (Vec::new(), Vec::new());
-    let mut gone = vec![true; old_ids.len()];
-    for ((name, hash), new) in names.of(ids)?.iter().zip(hashes).zip(0u32..) {
-        match places.get(name) {
-            Some(&old) if old_hashes[old as usize] == *hash => {
-                gone[old as usize] = false;
-                stays.push((old, new));
-            }
-            _ => fresh.push(new),
-        }
-    }
-    stays.sort_unstable();
-    let gone = (0u32..).zip(gone).filter_map(|(old, gone)| gone.then_some(old)).collect();
-    Ok(Compared { stays, fresh, gone })
-}
-
-/// The nearest of new rows among those that stay.
-fn placed_by(
-    old: &[f32],
-    new: &[f32],
-    width: usize,
-    wanted: &Wanted,
-    work: &Work,
-) -> Result<Graph> {
-    let old = whole(old, width)?;
-    let k = wanted.n_neighbors.max(NEIGHBOURS).min(old.len());
-    if new.is_empty() {
-        return Ok(Graph { k, neighbours: Vec::new(), distances: Vec::new(), recall: 1.0 });
-    }
-    let options =
-        Options { k, metric: wanted.metric.metric(), seed: wanted.seed, ..Options::default() };
-    let index = Index::build(old, &options, work).map_err(failed)?;
-    index.query(whole(new, width)?, work).map_err(failed)
-}
-
-/// The places of rows that stay, and of new ones.
-fn places(
-    stored: &Stored,
-    old: &UInt32Array,
-    near: &Graph,
-    wanted: &Wanted,
-    work: &Work,
-) -> Result<Vec<[f32; 2]>> {
-    let axis = |name| -> Result<ArrayRef> { Ok(take(&column(stored.points, name)?, old, None)?) };
-    let (x, y) = (axis("x")?, axis("y")?);
-    let (x, y) = (x.as_primitive::<Float32Type>(), y.as_primitive::<Float32Type>());
-    let mut places: Vec<[f32; 2]> =
-        x.values().iter().zip(y.values()).map(|(x, y)| [*x, *y]).collect();
-    if near.neighbours.is_empty() {
-        return Ok(places);
-    }
-    let umap = umap(wanted);
-    // UMAP's forces are those of its own maps; on others rows stay among their neighbours.
-    let umap = match stored.projection {
-        Projection::Umap | Projection::Auto => umap,
-        Projection::Nomad | Projection::Pca => Umap { epochs: Some(0), ..umap },
-    };
-    let new = umap.transform(places.as_flattened(), near, work).map_err(failed)?;
-    places.extend_from_slice(new.as_chunks::<2>().0);
-    Ok(places)
-}
-
-/// The topics of all rows, those that stay first, and the names of the topics.
-fn topics_of(
-    stored: &Stored,
-    old: &UInt32Array,
-    near: &Graph,
-    fresh: usize,
-) -> Result<(Topics, Vec<Vec<String>>)> {
-    let whole = |name| -> Result<Vec<Option<i32>>> {
-        let column = cast(&column(stored.topics, name)?, &DataType::Int32)?;
-        Ok(column.as_primitive::<Int32Type>().iter().collect())
-    };
-    let (ids, depths, parents) = (whole("topic_id")?, whole("depth")?, whole("parent_id")?);
-    let names = cast(&column(stored.topics, "topic_short")?, &DataType::Utf8)?;
-    let names = names.as_string::<i32>();
-    // Topics by number: depth, place within it, and the number of the one above.
-    let mut known: HashMap<i32, (usize, u32, Option<i32>)> = HashMap::new();
-    let mut called: Vec<Vec<String>> = Vec::new();
-    let mut rows: Vec<usize> = (0..ids.len()).collect();
-    rows.sort_by_key(|row| ids[*row]);
-    for row in rows {
-        let (Some(id), Some(depth)) = (ids[row], depths[row]) else { continue };
-        let Some(depth) = usize::try_from(depth).ok().and_then(|depth| depth.checked_sub(1)) else {
-            continue;
-        };
-        if called.len() <= depth {
-            called.resize(depth + 1, Vec::new());
-        }
-        // Fewer topics than rows.
-        known.insert(id, (depth, called[depth].len() as u32, parents[row]));
-        called[depth].push(if names.is_valid(row) { names.value(row).into() } else { "".into() });
-    }
-    let mut topics = Topics {
-        depths: called
-            .iter()
-            .map(|names| Depth {
-                count: names.len(),
-                parents: vec![NONE; names.len()],
-                ..Depth::default()
-            })
-            .collect(),
-    };
-    for (depth, topic, parent) in known.values() {
-        let above = parent.and_then(|parent| known.get(&parent));
-        if let Some((_, above, _)) = above
-            && let Some(at) = topics.depths.get_mut(*depth)
-        {
-            at.parents[*topic as usize] = *above;
-        }
-    }
-    let deepest = take(&column(stored.points, "topic_id")?, old, None)?;
-    let noise = take(&column(stored.points, "noise")?, old, None)?;
-    let noise = noise.as_boolean();
-    for (row, id) in deepest.as_primitive::<Int32Type>().iter().enumerate() {
-        let mut line = vec![NONE; topics.depths.len()];
-        let mut id = id;
-        while let Some((depth, topic, parent)) = id.and_then(|id| known.get(&id)) {
-            line[*depth] = *topic;
-            id = *parent;
-        }
-        let is_noise = noise.is_valid(row) && noise.value(row);
-        for (at, topic) in topics.depths.iter_mut().zip(line) {
-            at.nearest.push(topic);
-            at.topics.push(if is_noise { NONE } else { topic });
-        }
-    }
-    let placed = topics::place(near, fresh, &topics).map_err(failed)?;
-    for (at, placed) in topics.depths.iter_mut().zip(placed) {
-        at.nearest.extend(placed.iter().map(|placed| placed.nearest));
-        at.topics.extend(placed.iter().map(|placed| placed.topic));
-    }
-    Ok((topics, called))
 }
 
 /// The table of topics with as many rows as there are now, and without exemplars that are gone.
@@ -327,7 +152,7 @@ fn resized(
     stored: &RecordBatch,
     topics: &Topics,
     names: &Names,
-    gone: &HashSet<OwnedRow>,
+    gone: &HashSet<Row>,
 ) -> Result<RecordBatch> {
     let counts: Vec<Vec<i64>> = topics.depths.iter().map(sizes).collect();
     let flat: Vec<i64> = counts.into_iter().flatten().collect();
@@ -361,12 +186,18 @@ fn lists(
     old: &UInt32Array,
     near: &Graph,
     ids: &ArrayRef,
-    gone: &HashSet<OwnedRow>,
+    gone: &HashSet<Row>,
 ) -> Result<ArrayRef> {
-    // Two tables: what lies where in one need not lie there in the other.
-    let places = names.places(&column(stored.neighbors, "id")?)?;
-    let wanted = names.of(&take(old_ids, old, None)?)?;
-    let rows: UInt32Array = wanted.iter().map(|name| places.get(name).copied()).collect();
+    let listed = column(stored.neighbors, "id")?;
+    let rows = match listed.as_ref() == old_ids.as_ref() {
+        true => old.clone(),
+        // Two tables: what lies where in one need not lie there in the other.
+        false => {
+            let (there, wanted) = (names.of(&listed)?, names.of(&take(old_ids, old, None)?)?);
+            let places: HashMap<Row, u32> = there.iter().zip(0u32..).collect();
+            wanted.iter().map(|name| places.get(&name).copied()).collect()
+        }
+    };
     let kept = take(&column(stored.neighbors, "neighbors")?, &rows, None)?;
     let kept = kept.as_list::<i32>();
     let kept = match gone.is_empty() {
@@ -386,9 +217,9 @@ fn without(
     lists: &ListArray,
     ids: &ArrayRef,
     names: &Names,
-    gone: &HashSet<OwnedRow>,
+    gone: &HashSet<Row>,
 ) -> Result<ListArray> {
-    let stays: Vec<bool> = names.of(ids)?.iter().map(|name| !gone.contains(name)).collect();
+    let stays: Vec<bool> = names.of(ids)?.iter().map(|name| !gone.contains(&name)).collect();
     let offsets = lists.value_offsets();
     let (mut mask, mut lengths) = (vec![false; stays.len()], Vec::with_capacity(lists.len()));
     for (row, ends) in offsets.windows(2).enumerate() {
