@@ -164,6 +164,11 @@ impl Catalog {
         self.shared.maps.read().clone()
     }
 
+    /// A table of a map, in the version that belongs to the others.
+    pub async fn map_table(&self, map: &str, table: &str) -> Result<Option<Table>> {
+        self.shared.map_table(map, table).await
+    }
+
     /// The error for a map that is not there, with the nearest.
     pub fn missing_map(&self, name: &str) -> Error {
         let maps = self.shared.maps.read();

@@ -16,10 +16,12 @@ use crate::tables::{Bundle, TableName};
 
 /// The table of a map's points.
 pub const POINTS: &str = "points";
+/// The table of a map's topics.
+pub const TOPICS: &str = "topics";
 /// The table of what is known of a map.
 pub const INFO: &str = "info";
 /// A map's tables; the one that says what is known of it is written last.
-pub const TABLES: [&str; 4] = [POINTS, "topics", "neighbors", INFO];
+pub const TABLES: [&str; 4] = [POINTS, TOPICS, "neighbors", INFO];
 
 /// What is known of a map.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -2,7 +2,9 @@
 //! with the columns of the table that it is of.
 
 mod facts;
+mod grounds;
 mod joined;
 
 pub use facts::{Facts, INFO, POINTS, TABLES};
+pub use grounds::Grounds;
 pub use joined::joined;

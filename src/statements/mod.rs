@@ -116,6 +116,7 @@ pub(crate) async fn run(db: &Database, statement: &Statement) -> Result<ResultSe
 async fn dispatch(db: &Database, statement: &Statement) -> Result<ResultSet> {
     let text = statement.text.as_str();
     db.classifiers().look_again();
+    db.grounds().look_again();
     if about_names(text) {
         db.catalog().refresh().await?;
     } else {

@@ -38,7 +38,8 @@ use aggregate::{
     SILHOUETTE, Summary, TRUSTWORTHINESS, Verdict,
 };
 use classifier::Classifiers;
-use scalar::{ChunkText, Classify, CountTokens, EmbedImage, EmbedText};
+use map::Maps;
+use scalar::{ChunkText, Classify, CountTokens, EmbedImage, EmbedText, OnMap};
 use vector::{Between, Change, Medoid, Norm, VectorArithmetic, VectorScale, VectorSum};
 use window::{
     BOUNDARY, CLUSTER_ID, DUPLICATES, Finding, LABEL_ISSUE, MAP_XY, MapXy, NEIGHBORS, NOMAD_XY,
@@ -51,6 +52,7 @@ pub fn scalar_functions(
     models: &Arc<Models>,
     files: &Arc<dyn Files>,
     classifiers: &Arc<dyn Classifiers>,
+    maps: &Arc<dyn Maps>,
 ) -> Vec<Arc<ScalarUDF>> {
     let mut functions = vec![
         ScalarUDF::new_from_impl(ChunkText::new(models.clone())),
@@ -66,6 +68,7 @@ pub fn scalar_functions(
     ];
     functions.extend(Between::ours().into_iter().map(ScalarUDF::new_from_impl));
     functions.extend(Change::all().into_iter().map(ScalarUDF::new_from_impl));
+    functions.extend(OnMap::all(maps).into_iter().map(ScalarUDF::new_from_impl));
     functions.into_iter().map(Arc::new).collect()
 }
 

@@ -2,6 +2,7 @@
 
 mod build;
 mod duplicates;
+mod ground;
 mod neighbours;
 mod order;
 mod placing;
@@ -11,6 +12,7 @@ mod stored;
 mod topics;
 
 pub use build::build;
+pub use ground::{Ground, Maps, NoMaps};
 pub use refresh::{Refreshed, refresh};
 pub use stored::Stored;
 

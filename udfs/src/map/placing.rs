@@ -73,6 +73,12 @@ pub fn add(to: &mut Topics, near: &Graph, fresh: usize) -> Result<()> {
     Ok(())
 }
 
+/// The topics of new rows at a depth, from 1.
+pub fn topics(of: &Topics, near: &Graph, fresh: usize, depth: usize) -> Result<Vec<u32>> {
+    let at = placed(of, near, fresh)?.into_iter().nth(depth.saturating_sub(1));
+    Ok(at.unwrap_or_default().into_iter().map(|(nearest, _)| nearest).collect())
+}
+
 /// For every depth the nearest topics of new rows and those that they are in, which of a row that repeats
 /// one of the map are that one's.
 fn placed(of: &Topics, near: &Graph, fresh: usize) -> Result<Vec<Vec<(u32, u32)>>> {
