@@ -156,10 +156,10 @@ async fn main() -> Outcome<()> {
     rows(&db, &part("=")).await?;
     let refresh = timed(&db, "REFRESH MAP m").await?;
     let moved = count(&db, "SELECT count(*) FROM points AS b LEFT ANTI JOIN m.points AS p
-        ON b.id = p.id AND b.x = p.x AND b.y = p.y AND b.topic_1 IS NOT DISTINCT FROM p.topic_1 AND b.topic_2 IS NOT DISTINCT FROM p.topic_2
-        AND b.topic_3 IS NOT DISTINCT FROM p.topic_3 AND b.topic_id = p.topic_id AND b.noise = p.noise").await?;
+        ON b.id = p.id AND b.x = p.x AND b.y = p.y AND (b.topic_1 IS NOT DISTINCT FROM p.topic_1) AND (b.topic_2 IS NOT DISTINCT FROM p.topic_2)
+        AND (b.topic_3 IS NOT DISTINCT FROM p.topic_3) AND b.topic_id = p.topic_id AND b.noise = p.noise").await?;
     let renamed = count(&db, "SELECT count(*) FROM topics AS b LEFT ANTI JOIN m.topics AS t
-        ON b.topic_id = t.topic_id AND b.topic_short IS NOT DISTINCT FROM t.topic_short AND b.topic_description IS NOT DISTINCT FROM t.topic_description AND b.x = t.x AND b.y = t.y").await?;
+        ON b.topic_id = t.topic_id AND (b.topic_short IS NOT DISTINCT FROM t.topic_short) AND (b.topic_description IS NOT DISTINCT FROM t.topic_description) AND b.x = t.x AND b.y = t.y").await?;
     println!("{moved} rows moved or changed their topics, {renamed} topics changed their names");
     let after = accuracy(&db, "m").await?;
     let rebuild = timed(&db, "REFRESH MAP m FULL").await?;
