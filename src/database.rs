@@ -20,6 +20,7 @@ use crate::catalog::{Catalog, Pin};
 use crate::classifiers::Shelf;
 use crate::error::{Error, Result};
 use crate::functions;
+use crate::maps::Grounds;
 use crate::memory::Pool;
 use crate::progress::Progress;
 use crate::result::ResultSet;
@@ -57,6 +58,8 @@ pub struct Database {
     models: Arc<Models>,
     columns: Arc<Columns>,
     shelf: Shelf,
+    /// The maps that functions place vectors on.
+    grounds: Grounds,
     progress: Progress,
     notices: Arc<Mutex<Vec<String>>>,
     failures: Failures,
@@ -77,7 +80,7 @@ impl Database {
     /// [`Database::open`] with options.
     pub async fn open_with(location: &str, options: OpenOptions) -> Result<Self> {
         let stores = Stores::new(Secrets::default());
-        let session::Opened { context, catalog, models, columns, shelf } =
+        let session::Opened { context, catalog, models, columns, shelf, grounds } =
             session::open(location, &options, &stores).await?;
         let db = Self {
             context,
@@ -87,6 +90,7 @@ impl Database {
             models,
             columns,
             shelf,
+            grounds,
             progress: Progress::default(),
             notices: Arc::default(),
             failures: Failures::default(),
@@ -162,6 +166,11 @@ impl Database {
     /// The columns of vectors that searches keep decoded.
     pub(crate) fn columns(&self) -> &Columns {
         &self.columns
+    }
+
+    /// The maps that functions place vectors on.
+    pub(crate) fn grounds(&self) -> &Grounds {
+        &self.grounds
     }
 
     /// The classifiers that functions ask.
@@ -284,7 +293,7 @@ impl Database {
         let (mut state, plan) = frame.into_parts();
         state.config_mut().options_mut().extensions.insert(work.clone());
         let plan = search::settled(&state, &plan).boxed().await?.unwrap_or(plan);
-        if functions::asks_classifiers(&plan)? {
+        if functions::asks_what_is_stored(&plan)? {
             state.config_mut().options_mut().optimizer.enable_leaf_expression_pushdown = false;
         }
         work.count_memory(Arc::new(Pool::of(&state)));

@@ -9,7 +9,8 @@ use datafusion::logical_expr::{Expr, LogicalPlan, ScalarUDF, WindowFunctionDefin
 use datafusion::prelude::SessionContext;
 use portolan_models::{Environment, Models};
 use portolan_udfs::classifier::{Classifiers, NoClassifiers};
-use portolan_udfs::scalar::Classify;
+use portolan_udfs::map::{Maps, NoMaps};
+use portolan_udfs::scalar::{Classify, OnMap};
 use portolan_udfs::vector::VectorOperators;
 use portolan_udfs::{Files, LocalFiles, Statement};
 
@@ -30,7 +31,8 @@ pub fn register_functions(context: &SessionContext) {
     let environment = Environment::of_process();
     let cache = environment.vectors.clone();
     let models = Models::new(environment, cache);
-    register_with(context, &models, &(Arc::new(LocalFiles) as _), &(Arc::new(NoClassifiers) as _));
+    let (files, classifiers) = (Arc::new(LocalFiles) as _, Arc::new(NoClassifiers) as _);
+    register_with(context, &models, &files, &classifiers, &(Arc::new(NoMaps) as _));
 }
 
 /// Registers them with models that something else uses too.
@@ -39,6 +41,7 @@ pub(crate) fn register_with(
     models: &Arc<Models>,
     files: &Arc<dyn Files>,
     classifiers: &Arc<dyn Classifiers>,
+    maps: &Arc<dyn Maps>,
 ) {
     let state = context.state_ref();
     let mut state = state.write();
@@ -56,7 +59,7 @@ pub(crate) fn register_with(
         // Only a session that cannot plan expressions refuses; it has no use for operators.
         debug_assert!(false, "{error}");
     }
-    for function in portolan_udfs::scalar_functions(models, files, classifiers) {
+    for function in portolan_udfs::scalar_functions(models, files, classifiers, maps) {
         let config = context.copied_config();
         let configured = function.inner().with_updated_config(config.options());
         context.register_udf(configured.unwrap_or_else(|| function.as_ref().clone()));
@@ -93,15 +96,17 @@ pub(crate) fn within(plan: &LogicalPlan, statement: &Statement) -> Result<Option
     Ok(Some(plan.data()?))
 }
 
-/// Whether a plan asks classifiers. The engine moves the fields of what a function gives below filters,
+/// Whether a plan asks classifiers or maps. The engine moves the fields of what a function gives below filters,
 /// and the whole function with each of them: it would be asked of all rows, and more than once.
-pub(crate) fn asks_classifiers(plan: &LogicalPlan) -> Result<bool> {
+pub(crate) fn asks_what_is_stored(plan: &LogicalPlan) -> Result<bool> {
     let mut any = false;
     plan.apply_with_subqueries(|node| {
         node.apply_expressions(|expr| {
             any |= expr.exists(|expr| {
                 let Expr::ScalarFunction(call) = expr else { return Ok(false) };
-                Ok(call.func.inner().downcast_ref::<Classify>().is_some())
+                let function = call.func.inner();
+                Ok(function.downcast_ref::<Classify>().is_some()
+                    || function.downcast_ref::<OnMap>().is_some())
             })?;
             Ok(if any { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
         })

@@ -24,6 +24,7 @@ mod database;
 mod error;
 mod files;
 mod functions;
+mod maps;
 mod memory;
 mod progress;
 pub mod repl;

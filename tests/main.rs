@@ -8,6 +8,7 @@ mod compat;
 mod cookbook;
 mod crash;
 mod faults;
+mod maps;
 mod models;
 mod property;
 mod python;

@@ -18,8 +18,9 @@ use datafusion::logical_expr::TableType;
 use parking_lot::{Mutex, RwLock};
 
 use crate::error::{Error, Result};
+use crate::maps::{Facts, POINTS, joined};
 use crate::system::SYSTEM_SCHEMA;
-use crate::tables::{Listing, MAIN_SCHEMA, Storage, Table, TableName};
+use crate::tables::{Bundle, Listing, MAIN_SCHEMA, Storage, Table, TableName, checkout};
 
 /// Between a table's name and a version or pin: `t@v3`, `t@pin1`. No table's own name has it.
 pub const MARK: char = '@';
@@ -43,6 +44,8 @@ pub struct Catalog {
 struct Shared {
     storage: Arc<Storage>,
     listings: RwLock<BTreeMap<String, Listing>>,
+    /// The maps of the database.
+    maps: RwLock<BTreeMap<String, Bundle>>,
     refreshed: Mutex<Option<Instant>>,
     /// Tables of this session only: temporary and external ones, and what programs register.
     session: RwLock<HashMap<TableName, Arc<dyn TableProvider>>>,
@@ -85,6 +88,8 @@ pub enum Relation {
     Table(Table),
     /// A view of the database.
     View,
+    /// A map, or a table of one.
+    Map,
     /// A table of this session only.
     Session(Arc<dyn TableProvider>),
 }
@@ -99,6 +104,7 @@ impl Catalog {
                     MAIN_SCHEMA.to_string(),
                     Listing::default(),
                 )])),
+                maps: RwLock::default(),
                 refreshed: Mutex::new(None),
                 session: RwLock::default(),
                 registered: RwLock::default(),
@@ -136,7 +142,9 @@ impl Catalog {
             let listing = self.shared.storage.list(&schema).await?;
             listings.insert(schema, listing);
         }
+        let maps = self.shared.storage.bundles().await?;
         *self.shared.listings.write() = listings;
+        *self.shared.maps.write() = maps;
         *self.shared.refreshed.lock() = Some(Instant::now());
         Ok(())
     }
@@ -146,10 +154,44 @@ impl Catalog {
         self.shared.listings.read().contains_key(schema)
     }
 
+    /// What a map's tables are; `None` if there is no such map.
+    pub fn bundle(&self, map: &str) -> Option<Bundle> {
+        self.shared.maps.read().get(map).cloned()
+    }
+
+    /// All maps by their names.
+    pub fn all_bundles(&self) -> BTreeMap<String, Bundle> {
+        self.shared.maps.read().clone()
+    }
+
+    /// A table of a map, in the version that belongs to the others.
+    pub async fn map_table(&self, map: &str, table: &str) -> Result<Option<Table>> {
+        self.shared.map_table(map, table).await
+    }
+
+    /// The error for a map that is not there, with the nearest.
+    pub fn missing_map(&self, name: &str) -> Error {
+        let maps = self.shared.maps.read();
+        let near = maps
+            .keys()
+            .map(|other| (strsim::damerau_levenshtein(other, name), other))
+            .filter(|(distance, _)| *distance <= 1 + name.chars().count() / 3)
+            .min();
+        let hint = match near {
+            Some((_, near)) => format!("; did you mean '{near}'?"),
+            None if maps.is_empty() => "; CREATE MAP makes one".to_string(),
+            None => "; SHOW MAPS lists them".to_string(),
+        };
+        Error::not_found("map", name, hint)
+    }
+
     /// What a name stands for now.
     pub async fn relation(&self, name: &TableName) -> Result<Option<Relation>> {
         if let Some(table) = self.shared.session.read().get(name) {
             return Ok(Some(Relation::Session(table.clone())));
+        }
+        if self.shared.is_of_map(name) {
+            return Ok(Some(Relation::Map));
         }
         if let Some(dataset) = self.shared.storage.table(name).await? {
             return Ok(Some(Relation::Table(Table::new(name.clone(), dataset))));
@@ -166,6 +208,9 @@ impl Catalog {
             }
             Some(Relation::Session(_)) => Err(Error::Unsupported(format!(
                 "'{name}' is a temporary or external table; this statement needs a stored one"
+            ))),
+            Some(Relation::Map) => Err(Error::Unsupported(format!(
+                "'{name}' is a map, or part of one, which REFRESH MAP changes; name the table that it is of"
             ))),
             None => Err(self.missing("table", name)),
         }
@@ -190,8 +235,13 @@ impl Catalog {
                 .chain(listing.views.keys())
                 .map(|table| TableName { schema: schema.clone(), table: table.clone() })
         });
+        let maps = self.shared.maps.read();
+        let maps = maps
+            .keys()
+            .map(|map| TableName { schema: MAIN_SCHEMA.to_string(), table: map.clone() });
         stored
             .chain(session.keys().cloned())
+            .chain(maps)
             .map(|candidate| {
                 (strsim::damerau_levenshtein(&candidate.table, &name.table), candidate)
             })
@@ -220,6 +270,47 @@ impl Catalog {
 }
 
 impl Shared {
+    /// Whether a name is that of a map or of one of its tables.
+    fn is_of_map(&self, name: &TableName) -> bool {
+        let maps = self.maps.read();
+        maps.contains_key(&name.schema)
+            || name.schema == MAIN_SCHEMA && maps.contains_key(&name.table)
+    }
+
+    /// A table of a map, in the version that belongs to the others.
+    async fn map_table(&self, map: &str, table: &str) -> Result<Option<Table>> {
+        let Some(version) =
+            self.maps.read().get(map).and_then(|map| map.tables.get(table)).copied()
+        else {
+            return Ok(None);
+        };
+        let place = Storage::bundled(map, table);
+        let Some(dataset) = self.storage.table(&place).await? else {
+            return Err(Error::Invalid(format!(
+                "map '{map}' is damaged, its table '{table}' is gone; REFRESH MAP {map} FULL makes it anew"
+            )));
+        };
+        let dataset = checkout(&place, &dataset, version).await?;
+        let name = TableName { schema: map.to_string(), table: table.to_string() };
+        Ok(Some(Table::new(name, Arc::new(dataset))))
+    }
+
+    /// A map as a table: its points with the columns of its table.
+    async fn map(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let Some(bundle) = self.maps.read().get(name).cloned() else { return Ok(None) };
+        let facts = Facts::of(name, &bundle)?;
+        let Some(points) = self.map_table(name, POINTS).await? else { return Ok(None) };
+        let source = facts.source();
+        let Some(dataset) = self.storage.table(&source).await? else {
+            return Err(Error::not_found(
+                "table",
+                source.to_string(),
+                format!(", of which map '{name}' is; {name}.points has the points alone"),
+            ));
+        };
+        Ok(Some(joined(name, &facts, points, &Table::new(source, dataset))?))
+    }
+
     fn names(&self, schema: &str) -> Vec<String> {
         let listings = self.listings.read();
         let mut names: Vec<String> = listings
@@ -229,6 +320,12 @@ impl Shared {
             .collect();
         let session = self.session.read();
         names.extend(session.keys().filter(|n| n.schema == schema).map(|n| n.table.clone()));
+        if schema == MAIN_SCHEMA {
+            names.extend(self.maps.read().keys().cloned());
+        }
+        if let Some(map) = self.maps.read().get(schema) {
+            names.extend(map.tables.keys().cloned());
+        }
         names.sort();
         names.dedup();
         names
@@ -240,7 +337,8 @@ impl CatalogProvider for Catalog {
         let stored = self.shared.listings.read();
         let registered = self.shared.registered.read();
         let listed = registered.keys().filter(|name| *name != SYSTEM_SCHEMA);
-        stored.keys().chain(listed).cloned().collect()
+        let maps = self.shared.maps.read();
+        stored.keys().chain(listed).chain(maps.keys()).cloned().collect()
     }
 
     fn register_schema(
@@ -270,7 +368,8 @@ impl CatalogProvider for Catalog {
         if let Some(registered) = self.shared.registered.read().get(name) {
             return Some(registered.clone());
         }
-        let known = self.shared.listings.read().contains_key(name);
+        let known = self.shared.listings.read().contains_key(name)
+            || self.shared.maps.read().contains_key(name);
         known.then(|| {
             Arc::new(Schema { shared: self.shared.clone(), name: name.to_string() })
                 as Arc<dyn SchemaProvider>
@@ -296,6 +395,9 @@ impl Schema {
     }
 
     fn is_view(&self, name: &str) -> bool {
+        if self.name == MAIN_SCHEMA && self.shared.maps.read().contains_key(name) {
+            return true;
+        }
         let listings = self.shared.listings.read();
         listings.get(&self.name).is_some_and(|listing| listing.views.contains_key(name))
     }
@@ -303,6 +405,10 @@ impl Schema {
     async fn find(&self, table: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         if let Some(pinned) = self.shared.pinned.lock().get(table) {
             return Ok(Some(pinned.clone()));
+        }
+        if self.shared.maps.read().contains_key(&self.name) {
+            let table = self.shared.map_table(&self.name, table).await?;
+            return Ok(table.map(|table| Arc::new(table) as Arc<dyn TableProvider>));
         }
         if let Some((base, at)) = table.split_once(MARK) {
             let name = self.name(base);
@@ -313,6 +419,11 @@ impl Schema {
         let name = self.name(table);
         if let Some(session) = self.shared.session.read().get(&name) {
             return Ok(Some(session.clone()));
+        }
+        if self.name == MAIN_SCHEMA
+            && let Some(map) = self.shared.map(table).await?
+        {
+            return Ok(Some(map));
         }
         if let Some(dataset) = self.shared.storage.table(&name).await? {
             return Ok(Some(Arc::new(Table::new(name, dataset))));
@@ -343,6 +454,9 @@ impl SchemaProvider for Schema {
     async fn table_type(&self, name: &str) -> DFResult<Option<TableType>> {
         if self.is_view(name) {
             return Ok(Some(TableType::View));
+        }
+        if let Some(map) = self.shared.maps.read().get(&self.name) {
+            return Ok(map.tables.contains_key(name).then_some(TableType::Base));
         }
         Ok(self.table(name).await?.map(|table| table.table_type()))
     }

@@ -19,6 +19,7 @@ use url::Url;
 use portolan_models::{Environment, Models};
 use portolan_udfs::Files;
 use portolan_udfs::classifier::Classifiers;
+use portolan_udfs::map::Maps;
 pub use portolan_udfs::{Settings, parse_bytes};
 pub use secrets::Secrets;
 pub use stores::Stores;
@@ -30,6 +31,7 @@ use crate::database::OpenOptions;
 use crate::error::Result;
 use crate::files;
 use crate::functions::register_with;
+use crate::maps::Grounds;
 use crate::search::{Columns, SearchRule};
 use crate::tables::{MAIN_SCHEMA, Storage};
 use crate::windows::WindowRule;
@@ -59,6 +61,8 @@ pub struct Opened {
     pub columns: Arc<Columns>,
     /// The classifiers that functions ask.
     pub shelf: Shelf,
+    /// The maps that functions place vectors on.
+    pub grounds: Grounds,
 }
 
 /// Opens the session of a database.
@@ -79,9 +83,10 @@ pub async fn open(location: &str, options: &OpenOptions, stores: &Stores) -> Res
     let models = models(&url, options.read_only);
     let vectors = options.memory_limit.map_or(VECTOR_BYTES, |limit| (limit / 4).min(VECTOR_BYTES));
     let columns = Arc::new(Columns::new(vectors));
-    let context = build(options, stores, &models, &columns, &shelf)?;
+    let grounds = Grounds::new(catalog.clone());
+    let context = build(options, stores, &models, &columns, &shelf, &grounds)?;
     context.register_catalog(&options.catalog, catalog.clone());
-    Ok(Opened { context, catalog, models, columns, shelf })
+    Ok(Opened { context, catalog, models, columns, shelf, grounds })
 }
 
 /// The models of a database. Their vectors are cached in its folder, or in the user's cache folder
@@ -100,6 +105,7 @@ fn build(
     models: &Arc<Models>,
     columns: &Arc<Columns>,
     shelf: &Shelf,
+    grounds: &Grounds,
 ) -> Result<SessionContext> {
     let mut config = SessionConfig::new()
         .with_information_schema(true)
@@ -129,7 +135,8 @@ fn build(
     let context = SessionContext::new_with_state(state);
     let files: Arc<dyn Files> = Arc::new(StoredFiles::new(stores.clone()));
     let classifiers: Arc<dyn Classifiers> = Arc::new(shelf.clone());
-    register_with(&context, models, &files, &classifiers);
+    let maps: Arc<dyn Maps> = Arc::new(grounds.clone());
+    register_with(&context, models, &files, &classifiers, &maps);
     files::enable(&context, stores, columns);
     Ok(context)
 }

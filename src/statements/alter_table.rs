@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::result::ResultSet;
 use crate::statements::names::quoted;
 use crate::statements::text::sql_text;
-use crate::statements::{backfill, columns, create_table, names};
+use crate::statements::{backfill, columns, create_table, mapped, names};
 use crate::tables::{ColumnRole, Definition, TableName, retrying};
 
 const TAG: &str = "ALTER TABLE";
@@ -46,10 +46,11 @@ pub async fn run(db: &Database, alter: &AlterTable, text: &str) -> Result<Result
                 let old = names::identifier(db, old_column_name);
                 let new = names::identifier(db, new_column_name);
                 retrying(&name, || rename_column(db, &name, &old, &new)).await?;
+                mapped::column_renamed(db, &name, (&old, &new), text).await?;
             }
             AlterTableOperation::RenameTable { table_name } => {
                 let (RenameTableNameKind::To(to) | RenameTableNameKind::As(to)) = table_name;
-                rename_table(db, &name, to).await?;
+                rename_table(db, &name, to, text).await?;
             }
             AlterTableOperation::AlterColumn { column_name, op } => {
                 let column = names::identifier(db, column_name);
@@ -301,6 +302,7 @@ async fn rename_table(
     db: &Database,
     name: &TableName,
     to: &datafusion::sql::sqlparser::ast::ObjectName,
+    text: &str,
 ) -> Result<()> {
     let mut target = names::table(db, to)?;
     if to.0.len() == 1 {
@@ -327,5 +329,6 @@ async fn rename_table(
         });
     }
     db.catalog().storage().sweep(&target).await?;
-    db.catalog().storage().rename_table(name, &target).await
+    db.catalog().storage().rename_table(name, &target).await?;
+    mapped::table_renamed(db, name, &target, text).await
 }

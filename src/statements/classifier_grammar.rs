@@ -153,7 +153,7 @@ fn parse_rows(parser: &mut Parser<'_>) -> Result<MadeFrom, ParserError> {
 }
 
 /// `method = 'knn'`, `k = 15`, `normalize = false`
-fn parse_option(parser: &mut Parser<'_>) -> Result<(String, String), ParserError> {
+pub fn parse_option(parser: &mut Parser<'_>) -> Result<(String, String), ParserError> {
     let name = parser.parse_identifier()?.value.to_ascii_lowercase();
     parser.expect_token(&Token::Eq)?;
     Ok((name, parse_value(parser)?))

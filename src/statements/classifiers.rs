@@ -191,7 +191,7 @@ async fn trained(
 }
 
 /// The rows of a query that is part of a statement, as one batch.
-async fn query(db: &Database, text: &str) -> Result<RecordBatch> {
+pub async fn query(db: &Database, text: &str) -> Result<RecordBatch> {
     // A place in this text is none in the one that was written.
     let (schema, batches) = ran(db, text).await.map_err(Error::without_place)?;
     let columns = (0..schema.fields().len()).map(|at| {

@@ -52,6 +52,13 @@ pub async fn run(db: &Database, statement: &CreateTable, text: &str) -> Result<O
                 remedy: "DROP VIEW first, a table does not replace it",
             });
         }
+        Some(Relation::Map) => {
+            return Err(Error::AlreadyExists {
+                kind: "map",
+                name: name.to_string(),
+                remedy: "DROP MAP drops it, or choose another name for the table",
+            });
+        }
         Some(Relation::Session(_)) if statement.or_replace => {
             db.drop_session_table(&name)?;
             None

@@ -7,6 +7,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::classifier_grammar::{self, ClassifierStatement};
 use super::index_grammar::{self, SearchIndex};
+use super::map_grammar::{self, MapStatement};
 
 /// A statement that only we have.
 #[derive(Debug, Clone)]
@@ -32,6 +33,8 @@ pub enum Own {
     Model(ModelStatement),
     /// About classifiers.
     Classifier(ClassifierStatement),
+    /// About maps.
+    Map(MapStatement),
     /// ALTER TABLE t ADD COLUMN [IF NOT EXISTS] c AS (expr)
     AddGenerated {
         /// The table.
@@ -85,6 +88,7 @@ impl Own {
                 | Self::ShowIndexes(_)
                 | Self::Model(_)
                 | Self::Classifier(ClassifierStatement::Show)
+                | Self::Map(MapStatement::Show)
         )
     }
 }
@@ -121,6 +125,9 @@ pub fn parse(parser: &mut Parser<'_>) -> Result<Option<Own>, ParserError> {
     }
     if let Some(statement) = classifier_grammar::parse(parser)? {
         return finish(parser, Own::Classifier(statement));
+    }
+    if let Some(statement) = map_grammar::parse(parser)? {
+        return finish(parser, Own::Map(statement));
     }
     if let Some(index) = index_grammar::parse(parser)? {
         return finish(parser, Own::CreateIndex(index));

@@ -9,6 +9,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use crate::database::Database;
 use crate::error::{Error, Location};
+use crate::maps::TABLES;
 use crate::statements::parse::split_location;
 use crate::tables::TableName;
 
@@ -50,6 +51,11 @@ pub fn missing_table(db: &Database, error: Error) -> Error {
     };
     let own = name.strip_prefix(db.catalog_name()).and_then(|rest| rest.strip_prefix('.'));
     match own.and_then(|rest| rest.split_once('.')) {
+        Some((map, table)) if db.catalog().bundle(map).is_some() => Error::not_found(
+            "table",
+            format!("{map}.{table}"),
+            format!("; map '{map}' has {}", TABLES.join(", ")),
+        ),
         Some((schema, _)) if !db.catalog().has_schema(schema) => {
             Error::not_found("schema", schema, "; CREATE SCHEMA makes one")
         }

@@ -19,7 +19,7 @@ use crate::search::{Tuning, Workshop};
 use crate::statements::grammar::Retain;
 use crate::statements::show::{table, texts};
 use crate::statements::{backfill, names};
-use crate::tables::{TableName, retrying};
+use crate::tables::{Storage, TableName, retrying};
 
 /// Joins small files, takes deleted rows out, and brings indexes up to date.
 pub async fn optimize(db: &Database, object: &ObjectName) -> Result<ResultSet> {
@@ -86,12 +86,15 @@ pub async fn vacuum(
     retain: Retain,
 ) -> Result<ResultSet> {
     let tables = match object {
-        Some(object) => vec![names::table(db, object)?],
+        Some(object) => {
+            let name = names::table(db, object)?;
+            let dataset = db.catalog().table(&name).await?.dataset().clone();
+            vec![(name, dataset)]
+        }
         None => all_tables(db).await?,
     };
     let mut removed = (Vec::new(), Vec::new(), Vec::new());
-    for name in &tables {
-        let dataset = db.catalog().table(name).await?.dataset().clone();
+    for (_, dataset) in &tables {
         let builder = CleanupPolicyBuilder::default().error_if_tagged_old_versions(false);
         let builder = match retain {
             Retain::Default => builder.before_timestamp(Utc::now() - Duration::days(7)),
@@ -111,7 +114,7 @@ pub async fn vacuum(
             }
             Retain::Versions(count) => {
                 let count = usize::try_from(count).unwrap_or(usize::MAX);
-                builder.retain_n_versions(&dataset, count).boxed().await?
+                builder.retain_n_versions(dataset, count).boxed().await?
             }
         };
         let stats = dataset.cleanup_with_policy(builder.build()).boxed().await?;
@@ -122,19 +125,31 @@ pub async fn vacuum(
         removed.2.push(stats.bytes_removed);
     }
     table(vec![
-        ("table", texts(tables.iter().map(|name| Some(name.to_string())))),
+        ("table", texts(tables.iter().map(|(name, _)| Some(name.to_string())))),
         ("versions_removed", Arc::new(UInt64Array::from(removed.0)) as ArrayRef),
         ("files_removed", Arc::new(UInt64Array::from(removed.1))),
         ("bytes_removed", Arc::new(UInt64Array::from(removed.2))),
     ])
 }
 
-async fn all_tables(db: &Database) -> Result<Vec<TableName>> {
+/// All tables, those of maps too.
+async fn all_tables(db: &Database) -> Result<Vec<(TableName, Arc<Dataset>)>> {
     let storage = db.catalog().storage();
     let mut tables = Vec::new();
     for schema in storage.schemas().await? {
         for table in storage.list(&schema).await?.tables {
-            tables.push(TableName { schema: schema.clone(), table });
+            let name = TableName { schema: schema.clone(), table };
+            let dataset = db.catalog().table(&name).await?.dataset().clone();
+            tables.push((name, dataset));
+        }
+    }
+    for (map, bundle) in db.catalog().all_bundles() {
+        for (table, version) in bundle.tables {
+            let found = storage.table(&Storage::bundled(&map, &table)).await?;
+            // Behind a refresh that was cut off, the version that counts is not the newest.
+            if let Some(dataset) = found.filter(|dataset| dataset.version_id() == version) {
+                tables.push((TableName { schema: map.clone(), table }, dataset));
+            }
         }
     }
     Ok(tables)

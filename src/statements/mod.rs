@@ -17,6 +17,10 @@ mod indexes;
 mod insert;
 mod locate;
 mod maintenance;
+mod map_grammar;
+mod map_options;
+mod mapped;
+mod maps;
 mod merge;
 mod models;
 pub mod named_arguments;
@@ -30,6 +34,7 @@ mod search_indexes;
 mod secret;
 mod settings;
 mod show;
+mod show_maps;
 pub mod split;
 pub mod table_calls;
 mod text;
@@ -111,6 +116,7 @@ pub(crate) async fn run(db: &Database, statement: &Statement) -> Result<ResultSe
 async fn dispatch(db: &Database, statement: &Statement) -> Result<ResultSet> {
     let text = statement.text.as_str();
     db.classifiers().look_again();
+    db.grounds().look_again();
     if about_names(text) {
         db.catalog().refresh().await?;
     } else {
@@ -155,7 +161,7 @@ async fn dispatch(db: &Database, statement: &Statement) -> Result<ResultSet> {
         Sql::Truncate(truncate) => update::truncate(db, truncate, text).boxed().await?,
         Sql::AlterTable(alter) => Some(alter_table::run(db, alter, text).boxed().await?),
         Sql::Drop { object_type, if_exists, names, cascade, table, .. } => match object_type {
-            ObjectType::Table => Some(drop::tables(db, names, *if_exists).boxed().await?),
+            ObjectType::Table => Some(drop::tables(db, names, *if_exists, *cascade).boxed().await?),
             ObjectType::View => Some(drop::views(db, names, *if_exists).boxed().await?),
             ObjectType::Schema => {
                 Some(drop::schemas(db, names, *if_exists, *cascade).boxed().await?)
@@ -192,6 +198,7 @@ async fn run_own(db: &Database, own: &Own, text: &str) -> Result<ResultSet> {
         Own::Restore(table, version) => versions::restore(db, table, version, text).boxed().await,
         Own::CreateIndex(index) => search_indexes::create(db, index).boxed().await,
         Own::Classifier(statement) => classifiers::run(db, statement).boxed().await,
+        Own::Map(statement) => maps::run(db, statement, text).boxed().await,
         Own::Model(statement) => models::run(db, statement).boxed().await,
         Own::AddGenerated { table, column, if_not_exists, expression } => {
             backfill::add_column(db, table, column, *if_not_exists, expression, text).boxed().await
@@ -230,7 +237,7 @@ fn changes_database(sql: &Sql) -> bool {
 
 /// Whether a statement reads or changes the lists of names.
 fn about_names(text: &str) -> bool {
-    let asks = ["show", "describe", "desc", "create", "drop", "alter", "vacuum"];
+    let asks = ["show", "describe", "desc", "create", "drop", "alter", "vacuum", "refresh"];
     asks.iter().any(|word| verb(text).eq_ignore_ascii_case(word))
         || text.to_ascii_lowercase().contains("information_schema")
 }

@@ -24,6 +24,13 @@ pub async fn create(db: &Database, name: &SchemaName, if_not_exists: bool) -> Re
         }
     };
     names::check_new("schema", &schema)?;
+    if db.catalog().bundle(&schema).is_some() {
+        return Err(Error::AlreadyExists {
+            kind: "map",
+            name: schema,
+            remedy: "give the schema another name",
+        });
+    }
     let made =
         !db.catalog().has_schema(&schema) && db.catalog().storage().create_schema(&schema).await?;
     if !made {

@@ -1,6 +1,7 @@
 //! The Lance table provider and everything that reads or changes one table: scans, checked writes,
 //! mutations, backfills, versions and indexes. Knows nothing of SQL statements.
 
+mod bundle;
 mod definition;
 mod mutation;
 mod provider;
@@ -11,6 +12,7 @@ mod types;
 mod versions;
 mod write;
 
+pub use bundle::Bundle;
 pub use definition::{ColumnRole, Definition};
 pub use mutation::{Mutation, RowChange, commit_append, retrying};
 pub use provider::Table;

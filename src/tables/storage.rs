@@ -178,6 +178,11 @@ impl Storage {
         self.root.clone().join(name)
     }
 
+    /// The path of the database's own folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Whether each look costs a request.
     pub fn is_remote(&self) -> bool {
         self.store.is_cloud()
@@ -289,6 +294,13 @@ impl Storage {
             self.remove_all(&path).await?;
         }
         self.mark_format().await
+    }
+
+    /// Removes a folder with all that is in it, if it is there.
+    pub async fn remove_folder(&self, path: &Path) -> Result<()> {
+        self.remove_all(path).await?;
+        self.forget_caches();
+        Ok(())
     }
 
     async fn remove_all(&self, path: &Path) -> Result<()> {

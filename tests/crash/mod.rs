@@ -6,6 +6,7 @@
 //! `PORTOLAN_CRASH_KILLS` makes it longer.
 
 mod embedding;
+mod maps;
 mod random;
 
 use std::collections::BTreeMap;

@@ -7,6 +7,7 @@ mod files;
 mod fingerprint;
 mod function;
 mod labels;
+pub mod map;
 mod naming;
 mod once;
 mod reference;
@@ -38,7 +39,8 @@ use aggregate::{
     SET_DRIFT, SILHOUETTE, Summary, TRUSTWORTHINESS, Verdict,
 };
 use classifier::Classifiers;
-use scalar::{ChunkText, Classify, CountTokens, EmbedImage, EmbedText};
+use map::Maps;
+use scalar::{ChunkText, Classify, CountTokens, EmbedImage, EmbedText, OnMap};
 use vector::{Between, Change, Medoid, Norm, VectorArithmetic, VectorScale, VectorSum};
 use window::{
     BOUNDARY, CLUSTER_ID, DUPLICATES, Finding, LABEL_ISSUE, MAP_XY, MapXy, NEIGHBORS, NOMAD_XY,
@@ -51,6 +53,7 @@ pub fn scalar_functions(
     models: &Arc<Models>,
     files: &Arc<dyn Files>,
     classifiers: &Arc<dyn Classifiers>,
+    maps: &Arc<dyn Maps>,
 ) -> Vec<Arc<ScalarUDF>> {
     let mut functions = vec![
         ScalarUDF::new_from_impl(ChunkText::new(models.clone())),
@@ -66,6 +69,7 @@ pub fn scalar_functions(
     ];
     functions.extend(Between::ours().into_iter().map(ScalarUDF::new_from_impl));
     functions.extend(Change::all().into_iter().map(ScalarUDF::new_from_impl));
+    functions.extend(OnMap::all(maps).into_iter().map(ScalarUDF::new_from_impl));
     functions.into_iter().map(Arc::new).collect()
 }
 

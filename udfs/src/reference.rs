@@ -8,6 +8,7 @@ use datafusion_expr::Documentation;
 use portolan_models::{Environment, Models};
 
 use crate::classifier::{Classifiers, NoClassifiers};
+use crate::map::{Maps, NoMaps};
 use crate::{Files, LocalFiles, aggregate_functions, scalar_functions, window_functions};
 
 /// `docs/functions.md`.
@@ -51,7 +52,8 @@ fn all() -> Vec<(String, Option<Documentation>)> {
     let files: Arc<dyn Files> = Arc::new(LocalFiles);
     let models = Models::new(Environment::read(|_| None), None);
     let classifiers: Arc<dyn Classifiers> = Arc::new(NoClassifiers);
-    let scalar = scalar_functions(&models, &files, &classifiers);
+    let maps: Arc<dyn Maps> = Arc::new(NoMaps);
+    let scalar = scalar_functions(&models, &files, &classifiers, &maps);
     let (window, aggregate) = (window_functions(), aggregate_functions());
     let scalar = scalar.iter().map(|function| (function.name(), function.documentation()));
     let window = window.iter().map(|function| (function.name(), function.documentation()));

@@ -105,7 +105,7 @@ fn content((a, by_a): Scaled, (b, by_b): Scaled) -> Ordering {
 }
 
 /// A hash of a row multiplied by a factor; zeros of either sign are equal.
-pub(crate) fn hash(row: &[f32], factor: f32) -> u64 {
+pub fn hash(row: &[f32], factor: f32) -> u64 {
     let mut state = [0u64; 4];
     stir(row, factor, &mut state);
     state.iter().fold(row.len() as u64, |hash, &part| random::mix(hash ^ part))

@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use portolan_kernels::Error;
-use portolan_kernels::duplicates::{Class, Duplicates, Options, duplicates};
+use portolan_kernels::duplicates::{Class, Duplicates, Known, Options, again, duplicates};
 use portolan_kernels::graph::NONE;
+use portolan_kernels::neighbours::{self, Index, Method};
 use portolan_kernels::random::{number, signed};
 use portolan_kernels::rows::Rows;
 use portolan_kernels::watch::{Unwatched, Watch};
@@ -210,4 +211,77 @@ fn it_stops_when_nobody_waits() {
         let found = duplicates(rows, &ids(1600), &Options::default(), &watch);
         assert_eq!(found, Err(Error::Stopped), "{patience}");
     }
+}
+
+/// Which rows have the same number; what the numbers are means nothing.
+fn together(numbers: &[u32]) -> Vec<usize> {
+    let first = |row: usize| numbers.iter().position(|&number| number == numbers[row]);
+    let alone = |row: usize| numbers[row] == NONE;
+    (0..numbers.len()).map(|row| if alone(row) { row } else { first(row).unwrap() }).collect()
+}
+
+/// Takes rows away and adds others, and finds duplicates by what is known; how many rows it left alone.
+fn changed(all: &[Vec<f32>], gone: &dyn Fn(usize) -> bool, new: &[Vec<f32>], cutoff: f32) -> usize {
+    let before = run(all, &ids(all.len()), cutoff).unwrap();
+    let stay: Vec<usize> = (0..all.len()).filter(|&row| !gone(row)).collect();
+    let known = Known {
+        classes: stay.iter().map(|&row| before.classes[row]).collect(),
+        clusters: stay.iter().map(|&row| before.clusters[row]).collect(),
+        distances: stay.iter().map(|&row| before.distances[row]).collect(),
+        components: stay.iter().map(|&row| before.components[row]).collect(),
+        left: (0..all.len()).filter(|&row| gone(row)).map(|row| before.components[row]).collect(),
+    };
+    let old: Vec<Vec<f32>> = stay.iter().map(|&row| all[row].clone()).collect();
+    let width = all[0].len();
+    let (values, new_values) = (old.concat(), new.concat());
+    // Few neighbours, so that some rows have more near ones than are listed.
+    let options =
+        neighbours::Options { k: 3, method: Method::Exact, ..neighbours::Options::default() };
+    let index = Index::build(Rows::new(&values, width).unwrap(), &options, &Unwatched).unwrap();
+    let near = index.query(Rows::new(&new_values, width).unwrap(), &Unwatched).unwrap();
+    let now: Vec<Vec<f32>> = old.into_iter().chain(new.iter().cloned()).collect();
+    let mut now_ids: Vec<u64> = stay.iter().map(|&row| row as u64).collect();
+    now_ids.extend((0..new.len() as u64).map(|row| 1_000_000 + row));
+    let values = now.concat();
+    let rows = Rows::new(&values, width).unwrap();
+    let found = again(rows, &now_ids, &known, &near, &Options { cutoff }, &Unwatched).unwrap();
+    let anew = run(&now, &now_ids, cutoff).unwrap();
+    assert_eq!(together(&found.components), together(&anew.components));
+    let components = found.components.clone();
+    assert_eq!(found, Duplicates { components, ..anew });
+    (0..stay.len()).filter(|&at| known.classes[at] != found.classes[at]).count()
+}
+
+#[test]
+fn what_changes_little_is_what_it_would_be_from_the_beginning() {
+    for (noise, cutoff) in [(0.3, 0.1), (0.5, 0.2), (0.0, 0.0), (0.01, 1e-4)] {
+        let all = planted(900, |row| number(9, 0, row) % 3, noise);
+        // New ones repeat old ones, or each other, or nothing.
+        let near = |at: usize, seed: u64| -> Vec<f32> {
+            (0u64..).zip(&all[at]).map(|(i, x)| x + noise * signed(seed, 1, i)).collect()
+        };
+        let mut new: Vec<Vec<f32>> = (0..30).map(|i| near(i * 17, 50 + i as u64)).collect();
+        new.extend(planted(6, |_| 1, noise).into_iter().map(|row| row.into_iter().rev().collect()));
+        new.push(all[5].clone());
+        let changes = changed(&all, &|row| row % 41 == 3, &new, cutoff);
+        assert!(changes > 20, "{changes}");
+        changed(&all, &|_| false, &new, cutoff);
+        changed(&all, &|row| row % 41 == 3, &[], cutoff);
+        changed(&all, &|_| false, &[], cutoff);
+        // So many that all is found anew.
+        changed(&all, &|row| row % 2 == 0, &planted(300, |_| 1, noise), cutoff);
+    }
+}
+
+#[test]
+fn chains_that_break_or_come_together_are_found() {
+    let mut all = arc(200, 0.1);
+    // A chain's middle goes: what is left are two.
+    changed(&all, &|row| row == 100, &[], 0.01);
+    // A row between two chains that were apart.
+    let bridge = all.remove(100);
+    changed(&all, &|_| false, &[bridge], 0.01);
+    // Rows that have far more near ones than are listed.
+    let crowd: Vec<Vec<f32>> = arc(120, 1e-4).into_iter().chain(arc(700, 0.004)).collect();
+    changed(&crowd, &|row| row == 7, &arc(2, 0.2), 0.001);
 }

@@ -7,6 +7,7 @@ mod configured;
 mod count_tokens;
 mod embed_image;
 mod embed_text;
+mod on_map;
 mod vector_from_text;
 pub(crate) mod vectors;
 mod with_key;
@@ -16,6 +17,7 @@ pub use classify::Classify;
 pub use count_tokens::CountTokens;
 pub use embed_image::EmbedImage;
 pub use embed_text::EmbedText;
+pub use on_map::OnMap;
 pub use vector_from_text::VectorFromText;
 
 pub use with_key::with_key;

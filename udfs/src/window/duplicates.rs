@@ -45,7 +45,7 @@ fn recipe(call: &Call) -> Result<Box<dyn Find>> {
 }
 
 /// What a class is called.
-fn name(class: Class) -> &'static str {
+pub fn duplicate_class(class: Class) -> &'static str {
     match class {
         Class::Singleton => "singleton",
         Class::Retained => "retention candidate",
@@ -71,7 +71,7 @@ impl Find for Recipe {
             of.codes.iter().map(|code| code.map_or(u64::MAX, u64::from)).collect()
         };
         let found = duplicates::duplicates(of.rows()?, &ids, &self.options, of.work)?;
-        let classes = found.classes.iter().map(|class| Some(name(*class)));
+        let classes = found.classes.iter().map(|class| Some(duplicate_class(*class)));
         let clusters = found.clusters.iter().map(|cluster| counted(*cluster));
         Ok(vec![
             Arc::new(classes.collect::<StringArray>()),

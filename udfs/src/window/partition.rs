@@ -148,7 +148,7 @@ pub fn graph(
 }
 
 /// A graph with the first few neighbours of every row.
-fn nearest(graph: &Graph, k: usize) -> Graph {
+pub fn nearest(graph: &Graph, k: usize) -> Graph {
     fn first<T: Copy>(of: &[T], each: usize, k: usize) -> Vec<T> {
         of.chunks_exact(each).flat_map(|near| &near[..k]).copied().collect()
     }

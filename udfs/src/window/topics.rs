@@ -99,7 +99,7 @@ pub fn counted(number: u32) -> Option<i32> {
 }
 
 /// How many topics there are at each depth, if there are so many at one.
-fn counts(depth: usize, count: usize, rows: usize) -> Vec<usize> {
+pub fn counts(depth: usize, count: usize, rows: usize) -> Vec<usize> {
     let count = count.min(rows);
     let mut counts: Vec<usize> =
         (1..depth).rev().map(|up| (count / BELOW.pow(up as u32)).max(1)).collect();

@@ -17,7 +17,7 @@ use portolan_kernels::rows::Rows;
 use portolan_kernels::umap::Umap;
 use portolan_kernels::watch::Watch;
 
-use super::partition::{content, graph, looked_for, without_neighbours};
+use super::partition::{Partition, content, graph, looked_for, without_neighbours};
 use crate::function::{Function, Kind};
 use crate::rows::{Gathered, Vectors, arranged, canonical, codes, is_places};
 use crate::scalar::arguments::{Arguments, type_name};
@@ -306,6 +306,22 @@ impl Recipe {
             places[*row as usize] = *place;
         }
         Ok(places)
+    }
+
+    /// Where the rows of a partition lie whose neighbours are known, in their order.
+    pub fn places_of(
+        &self,
+        of: &Partition,
+        graph: &Graph,
+    ) -> portolan_kernels::Result<Vec<[f32; DIMS]>> {
+        let rows = of.rows()?;
+        let mut values = rows.values().to_vec();
+        if self.metric == Metric::Cosine && !matches!(self.layout, Layout::Principal) {
+            values.chunks_exact_mut(rows.width()).for_each(normalise);
+        }
+        let rows = Rows::new(&values, rows.width()).unwrap_or(rows);
+        let map = self.lay_out(rows, graph, None, &[], of.work)?;
+        Ok(map.as_chunks::<DIMS>().0.to_vec())
     }
 
     /// Who is near whom, of rows as they are: other functions of a statement ask for the same.

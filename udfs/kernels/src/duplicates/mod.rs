@@ -9,6 +9,7 @@
 //! Nothing depends on threads or on the order of rows: rows are told apart by what they hold and by
 //! their ids.
 
+mod again;
 mod join;
 mod parts;
 mod sets;
@@ -23,6 +24,7 @@ use crate::prepare::Prepared;
 use crate::rows::Rows;
 use crate::steps::Steps;
 use crate::watch::Watch;
+pub use again::{Known, again};
 use parts::Parts;
 
 /// What is to become of a row.
@@ -61,6 +63,9 @@ pub struct Duplicates {
     pub retained: Vec<u32>,
     /// The cosine distance to that.
     pub distances: Vec<f32>,
+    /// What it hangs together with by pairs within the cutoff, of which clusters are parts; `NONE` where
+    /// it is near no other.
+    pub components: Vec<u32>,
 }
 
 /// Finds the rows that say the same. Of rows that could be kept alike the one with the lowest id is.
@@ -86,6 +91,7 @@ pub fn duplicates(
     let order = Order::by(prepared.len(), |i| prepared.row(i));
     let found = Found { prepared, order, ids, cutoff: options.cutoff };
     let together = join::components(&found.prepared, &found.order, options.cutoff, watch)?;
+    let components = found.components(&together);
     let finished = Steps::new("clusters", together.len(), watch);
     let parts: Vec<Vec<Vec<u32>>> = together
         .into_par_iter()
@@ -103,7 +109,7 @@ pub fn duplicates(
         .collect::<Result<_>>()?;
     // Ids may be those of several rows: then the rows' content decides.
     clusters.sort_unstable_by_key(|cluster| (ids[cluster.row as usize], cluster.ranks[0]));
-    Ok(found.classes(&clusters))
+    Ok(found.classes(&clusters, components))
 }
 
 /// The different rows, and what they are compared by.
@@ -160,7 +166,21 @@ impl Found<'_> {
         Ok(best.map(|((_, row), kept)| Cluster { ranks, kept, row }))
     }
 
-    fn classes(&self, clusters: &[Cluster]) -> Duplicates {
+    /// The number of every row's component.
+    fn components(&self, together: &[Vec<u32>]) -> Vec<u32> {
+        let mut numbers = vec![NONE; self.prepared.len()];
+        let rows = |ranks: &[u32]| -> Vec<u32> {
+            ranks.iter().flat_map(|&rank| self.order.group(rank as usize)).copied().collect()
+        };
+        let several = together.iter().map(|ranks| rows(ranks)).filter(|rows| rows.len() > 1);
+        // Fewer than rows, which u32 counts.
+        for (number, rows) in (0u32..).zip(several) {
+            rows.iter().for_each(|&row| numbers[row as usize] = number);
+        }
+        numbers
+    }
+
+    fn classes(&self, clusters: &[Cluster], components: Vec<u32>) -> Duplicates {
         let count = self.prepared.len();
         let mut all = Duplicates {
             classes: vec![Class::Singleton; count],
@@ -168,6 +188,7 @@ impl Found<'_> {
             // Rows are fewer than u32 counts; so are clusters.
             retained: (0..count as u32).collect(),
             distances: vec![0.0; count],
+            components,
         };
         for (number, cluster) in (0u32..).zip(clusters) {
             for &rank in &cluster.ranks {

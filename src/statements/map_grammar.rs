@@ -1,0 +1,136 @@
+//! The grammar of statements about maps.
+
+use datafusion::sql::sqlparser::ast::{Ident, ObjectName};
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
+
+use crate::statements::classifier_grammar::parse_option;
+use crate::statements::grammar::word;
+
+/// A statement about maps.
+#[derive(Debug, Clone)]
+pub enum MapStatement {
+    /// SHOW MAPS
+    Show,
+    /// DROP MAP [IF EXISTS] a, b
+    Drop {
+        /// The maps.
+        names: Vec<Ident>,
+        /// Do nothing where one is not there.
+        if_exists: bool,
+    },
+    /// REFRESH MAP m [FULL]
+    Refresh {
+        /// The map.
+        name: Ident,
+        /// Make it anew.
+        full: bool,
+    },
+    /// CREATE MAP
+    Create(Box<CreateMap>),
+}
+
+/// CREATE [OR REPLACE] MAP [IF NOT EXISTS] name ON t (vector) [WITH (option = value, …)]
+#[derive(Debug, Clone)]
+pub struct CreateMap {
+    /// Its name.
+    pub name: Ident,
+    /// Put it in the place of the one that is there.
+    pub replace: bool,
+    /// Do nothing if it is there.
+    pub if_not_exists: bool,
+    /// The table.
+    pub table: ObjectName,
+    /// The column of vectors.
+    pub column: Ident,
+    /// Names and values, as they were written.
+    pub options: Vec<(String, String)>,
+}
+
+/// Such a statement, or nothing where it is none.
+pub fn parse(parser: &mut Parser<'_>) -> Result<Option<MapStatement>, ParserError> {
+    let ahead: Vec<TokenWithSpan> = (0..4).map(|n| parser.peek_nth_token(n)).collect();
+    let starts = |words: &[&str]| words.iter().zip(&ahead).all(|(text, token)| word(token, text));
+    let mut skip = |count: usize| (0..count).for_each(|_| drop(parser.next_token()));
+    if starts(&["show", "maps"]) {
+        skip(2);
+        return Ok(Some(MapStatement::Show));
+    }
+    if starts(&["drop", "map"]) {
+        skip(2);
+        let if_exists = parser.parse_keywords(&[Keyword::IF, Keyword::EXISTS]);
+        let names = parser.parse_comma_separated(Parser::parse_identifier)?;
+        return Ok(Some(MapStatement::Drop { names, if_exists }));
+    }
+    if starts(&["refresh", "map"]) {
+        skip(2);
+        let name = parser.parse_identifier()?;
+        let full = word(&parser.peek_token(), "full");
+        if full {
+            parser.next_token();
+        }
+        return Ok(Some(MapStatement::Refresh { name, full }));
+    }
+    let replace = starts(&["create", "or", "replace", "map"]);
+    if !replace && !starts(&["create", "map"]) {
+        return Ok(None);
+    }
+    skip(if replace { 4 } else { 2 });
+    let if_not_exists = parser.parse_keywords(&[Keyword::IF, Keyword::NOT, Keyword::EXISTS]);
+    let name = parser.parse_identifier()?;
+    parser.expect_keyword(Keyword::ON)?;
+    let table = parser.parse_object_name(false)?;
+    let open = parser.peek_token();
+    if !parser.consume_token(&Token::LParen) {
+        return parser.expected("(column), the vectors to be mapped", open);
+    }
+    let column = parser.parse_identifier()?;
+    parser.expect_token(&Token::RParen)?;
+    let options = match parser.parse_keyword(Keyword::WITH) {
+        true => {
+            parser.expect_token(&Token::LParen)?;
+            let options = parser.parse_comma_separated(parse_option)?;
+            parser.expect_token(&Token::RParen)?;
+            options
+        }
+        false => Vec::new(),
+    };
+    let create = CreateMap { name, replace, if_not_exists, table, column, options };
+    Ok(Some(MapStatement::Create(Box::new(create))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion::sql::sqlparser::dialect::GenericDialect;
+
+    fn parsed(text: &str) -> Result<Option<MapStatement>, ParserError> {
+        parse(&mut Parser::new(&GenericDialect {}).try_with_sql(text).unwrap())
+    }
+
+    #[test]
+    fn statements_about_maps() {
+        let created = parsed(
+            "create or replace map M on a.t (\"V\") with (text = 'x', topics = false, seed = 7)",
+        );
+        let Ok(Some(MapStatement::Create(create))) = created else { panic!("{created:?}") };
+        assert!(create.replace && !create.if_not_exists);
+        assert_eq!((create.name.value.as_str(), create.table.to_string().as_str()), ("M", "a.t"));
+        assert_eq!(create.column.quote_style, Some('"'));
+        let options = [("text", "x"), ("topics", "false"), ("seed", "7")];
+        assert_eq!(create.options, options.map(|(a, b)| (a.to_string(), b.to_string())));
+        assert!(matches!(parsed("SHOW MAPS"), Ok(Some(MapStatement::Show))));
+        assert!(matches!(
+            parsed("REFRESH MAP m FULL"),
+            Ok(Some(MapStatement::Refresh { full: true, .. }))
+        ));
+        assert!(matches!(
+            parsed("DROP MAP IF EXISTS a, b"),
+            Ok(Some(MapStatement::Drop { names, if_exists: true })) if names.len() == 2
+        ));
+        assert!(matches!(parsed("CREATE TABLE map (a INT)"), Ok(None)));
+        assert!(parsed("CREATE MAP m ON t").is_err());
+        assert!(parsed("CREATE MAP m (v)").is_err());
+    }
+}

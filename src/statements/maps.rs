@@ -1,0 +1,357 @@
+//! CREATE, REFRESH and DROP MAP.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::Utc;
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::DataType;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::EmptyRecordBatchStream;
+use datafusion::physical_plan::memory::MemoryStream;
+use futures::FutureExt;
+use portolan_udfs::map::{self, Given, Map, Stored, Wanted};
+use portolan_udfs::{Fingerprint, Work};
+
+use crate::database::Database;
+use crate::error::{Error, Result};
+use crate::maps::{Facts, INFO, TABLES};
+use crate::memory::Pool;
+use crate::result::ResultSet;
+use crate::statements::classifiers::query;
+use crate::statements::map_grammar::{CreateMap, MapStatement};
+use crate::statements::names::{self, quoted};
+use crate::statements::{map_options, show_maps, unknown_column};
+use crate::system::SYSTEM_SCHEMA;
+use crate::tables::{Bundle, ColumnRole, Definition, Storage, Table, TableName, create};
+use crate::watched::Watched;
+
+/// Runs one of them.
+pub async fn run(db: &Database, statement: &MapStatement, text: &str) -> Result<ResultSet> {
+    match statement {
+        MapStatement::Create(create) => create_map(db, create, text).boxed().await,
+        MapStatement::Refresh { name, full } => {
+            refresh(db, &names::identifier(db, name), *full, text).boxed().await
+        }
+        MapStatement::Show => show_maps::show(db).boxed().await,
+        MapStatement::Drop { names, if_exists } => {
+            for name in names {
+                let name = names::identifier(db, name);
+                if db.catalog().bundle(&name).is_some() {
+                    db.catalog().storage().drop_bundle(&name).await?;
+                } else if *if_exists {
+                    db.notice(format!("map '{name}' does not exist, skipping"));
+                } else {
+                    return Err(db.catalog().missing_map(&name));
+                }
+            }
+            db.catalog().refresh().await?;
+            Ok(ResultSet::done("DROP MAP"))
+        }
+    }
+}
+
+async fn create_map(db: &Database, create: &CreateMap, text: &str) -> Result<ResultSet> {
+    let done = || Ok(ResultSet::done("CREATE MAP"));
+    if create.replace && create.if_not_exists {
+        return Err(Error::sql(
+            "OR REPLACE and IF NOT EXISTS contradict each other; write one of them",
+        ));
+    }
+    let name = names::identifier(db, &create.name);
+    names::check_new("map", &name)?;
+    let taken = |kind, remedy| Error::AlreadyExists { kind, name: name.clone(), remedy };
+    if db.catalog().bundle(&name).is_some() && !create.replace {
+        if create.if_not_exists {
+            db.notice(format!("map '{name}' already exists, skipping"));
+            return done();
+        }
+        return Err(taken("map", "CREATE OR REPLACE makes it anew, or give another name"));
+    }
+    check_free(db, &name).await?;
+    let place = names::table(db, &create.table)?;
+    let table = db.catalog().table(&place).await?;
+    let definition = table.definition();
+    let column = names::identifier(db, &create.column);
+    let Some(field) = definition.column(&column) else {
+        return Err(unknown_column(&definition, &place.to_string(), &column));
+    };
+    map_options::check_vectors(field, &definition, &place)?;
+    let (wanted, texts) = map_options::options(db, &create.options, &definition, &place)?;
+    let made = laid_out(db, &name, &table, &column, texts, wanted).await?;
+    if !store(db, &name, made, create.replace, text).await? {
+        return Err(taken("map", "another process has just made it; use CREATE OR REPLACE MAP"));
+    }
+    done()
+}
+
+/// An error if a map's name is that of something else: `FROM m` and `m.points` must mean the map.
+async fn check_free(db: &Database, name: &str) -> Result<()> {
+    let taken = |kind| Error::AlreadyExists {
+        kind,
+        name: name.to_string(),
+        remedy: "give the map another name",
+    };
+    if db.catalog().has_schema(name) || [SYSTEM_SCHEMA, "information_schema"].contains(&name) {
+        return Err(taken("schema"));
+    }
+    let schema = crate::tables::MAIN_SCHEMA.to_string();
+    let main = TableName { schema, table: name.to_string() };
+    match db.catalog().relation(&main).await? {
+        None | Some(crate::catalog::Relation::Map) => Ok(()),
+        Some(crate::catalog::Relation::View) => Err(taken("view")),
+        Some(_) => Err(taken("table")),
+    }
+}
+
+/// A map of a table as it is now, which is not stored yet.
+async fn laid_out(
+    db: &Database,
+    name: &str,
+    table: &Table,
+    column: &str,
+    text: Option<String>,
+    wanted: Wanted,
+) -> Result<(Map, Facts)> {
+    let definition = table.definition();
+    let place = table.name().cloned().unwrap_or_else(|| Storage::bundled(name, "source"));
+    let key = key(table, &definition)?;
+    let rows = Rows::read(db, table, key.as_deref(), column, text.as_deref()).await?;
+    let asked = wanted.clone();
+    let made = aside(db, move |work| map::build(&rows.given(), &asked, work)).await?;
+    let field = definition.column(column);
+    let now = Utc::now().timestamp_micros();
+    let facts = Facts {
+        schema: place.schema.clone(),
+        table: place.table.clone(),
+        table_id: table_id(table),
+        table_version: table.dataset().version_id(),
+        column: column.to_string(),
+        dims: field.and_then(|field| match field.data_type() {
+            DataType::FixedSizeList(_, dims) => u64::try_from(*dims).ok(),
+            _ => None,
+        }),
+        fingerprint: field.and_then(Fingerprint::of),
+        text,
+        key,
+        wanted,
+        projection: made.projection,
+        recall: made.recall,
+        rows: made.points.num_rows() as u64,
+        left_out: made.left_out,
+        topics: made.topics.num_rows() as u64,
+        placed: 0,
+        created: now,
+        refreshed: now,
+        release: env!("CARGO_PKG_VERSION").to_string(),
+    };
+    Ok((made, facts))
+}
+
+/// What tells a table from a later one of its name.
+fn table_id(table: &Table) -> Option<String> {
+    Definition::id(&table.dataset().schema().metadata).map(str::to_string)
+}
+
+/// The column that rows are called by: the primary key if it is one column, else none, and then their
+/// lasting numbers are.
+fn key(table: &Table, definition: &Definition) -> Result<Option<String>> {
+    match definition.primary_key().as_slice() {
+        [key] => Ok(Some(key.clone())),
+        _ if table.dataset().manifest().uses_stable_row_ids() => Ok(None),
+        _ => Err(Error::Unsupported(format!(
+            "rows of {} have neither a primary key of one column nor lasting numbers, by which a map would find them again; CREATE TABLE … AS SELECT makes a table that has",
+            table.label()
+        ))),
+    }
+}
+
+/// The rows of a table that are mapped.
+struct Rows {
+    rows: RecordBatch,
+    id: usize,
+    row_id: usize,
+    vector: usize,
+    text: Option<usize>,
+}
+
+impl Rows {
+    async fn read(
+        db: &Database,
+        table: &Table,
+        key: Option<&str>,
+        vector: &str,
+        text: Option<&str>,
+    ) -> Result<Self> {
+        let pin = db.catalog().pin(Arc::new(table.with_row_ids()));
+        let mut columns = vec!["_rowid".to_string(), quoted(vector)];
+        columns.extend(key.map(quoted));
+        columns.extend(text.map(quoted));
+        // A column may be asked for as two things.
+        let columns: Vec<String> =
+            columns.iter().zip(0..).map(|(name, at)| format!("{name} AS c{at}")).collect();
+        let text_of = format!("SELECT {} FROM {}", columns.join(", "), db.pinned(&pin));
+        let rows = query(db, &text_of).await?;
+        let keyed = usize::from(key.is_some());
+        Ok(Self { rows, row_id: 0, vector: 1, id: 2 * keyed, text: text.map(|_| 2 + keyed) })
+    }
+
+    fn given(&self) -> Given<'_> {
+        Given {
+            ids: self.rows.column(self.id),
+            row_ids: self.rows.column(self.row_id),
+            vectors: self.rows.column(self.vector),
+            texts: self.text.map(|text| self.rows.column(text)),
+        }
+    }
+}
+
+/// Long work on a thread of its own, which stops when the statement is dropped.
+async fn aside<T: Send + 'static>(
+    db: &Database,
+    work_on: impl FnOnce(&Work) -> datafusion::error::Result<T> + Send + 'static,
+) -> Result<T> {
+    let work = Work::default();
+    work.count_memory(Arc::new(Pool::of(&db.context().state())));
+    let watched = Watched::new(db, &work);
+    let done = tokio::task::spawn_blocking(move || work_on(&work)).await;
+    drop(watched);
+    match done {
+        Ok(done) => Ok(done?),
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}
+
+/// Stores a map. False if there is one and it is not to be replaced. Its tables are written first, and
+/// nobody looks at these versions of them before the last step.
+async fn store(
+    db: &Database,
+    name: &str,
+    (map, facts): (Map, Facts),
+    replace: bool,
+    text: &str,
+) -> Result<bool> {
+    let info = facts.row(name)?;
+    let about = about(name, &facts)?;
+    let mut tables = BTreeMap::new();
+    for (table, rows) in TABLES.iter().zip([map.points, map.topics, map.neighbors, info]) {
+        let version = write(db, &Storage::bundled(name, table), rows, text).await?;
+        tables.insert((*table).to_string(), version);
+    }
+    let bundle = Bundle { tables, about };
+    let stored = db.catalog().storage().put_bundle(name, &bundle, replace).await?;
+    db.catalog().refresh().await?;
+    Ok(stored)
+}
+
+/// Stores what is known of a map where its rows stay as they are.
+pub async fn restate(db: &Database, name: &str, facts: &Facts, text: &str) -> Result<()> {
+    let Some(mut bundle) = db.catalog().bundle(name) else { return Ok(()) };
+    let version = write(db, &Storage::bundled(name, INFO), facts.row(name)?, text).await?;
+    bundle.tables.insert(INFO.to_string(), version);
+    bundle.about = about(name, facts)?;
+    db.catalog().storage().put_bundle(name, &bundle, true).await?;
+    db.catalog().refresh().await
+}
+
+fn about(name: &str, facts: &Facts) -> Result<serde_json::Value> {
+    serde_json::to_value(facts)
+        .map_err(|error| Error::Invalid(format!("map '{name}' cannot be stored: {error}")))
+}
+
+/// Writes a version of a table that has only these rows, whatever is there.
+async fn write(db: &Database, name: &TableName, rows: RecordBatch, text: &str) -> Result<u64> {
+    let storage = db.catalog().storage();
+    let existing = storage.table(name).await?;
+    let columns: Vec<_> = (rows.schema().fields().iter())
+        .map(|field| (field.as_ref().clone(), ColumnRole::Plain))
+        .collect();
+    let id = existing.as_ref().and_then(|table| Definition::id(&table.schema().metadata));
+    let definition = match id {
+        Some(id) => Definition::with_id(columns, &[], id.to_string()),
+        None => Definition::new(columns, &[]),
+    };
+    let schema = definition.schema().clone();
+    let rows = RecordBatch::try_new(schema.clone(), rows.columns().to_vec())?;
+    let stream: SendableRecordBatchStream = match rows.num_rows() {
+        0 => Box::pin(EmptyRecordBatchStream::new(schema)),
+        _ => Box::pin(MemoryStream::try_new(vec![rows], schema, None)?),
+    };
+    let dataset = create(storage, name, existing, stream, text).boxed().await?;
+    Ok(dataset.version_id())
+}
+
+async fn refresh(db: &Database, name: &str, full: bool, text: &str) -> Result<ResultSet> {
+    let done = || Ok(ResultSet::done("REFRESH MAP"));
+    let Some(bundle) = db.catalog().bundle(name) else {
+        return Err(db.catalog().missing_map(name));
+    };
+    let facts = Facts::of(name, &bundle)?;
+    let table = db.catalog().table(&facts.source()).await?;
+    let definition = table.definition();
+    for column in [Some(&facts.column), facts.text.as_ref(), facts.key.as_ref()] {
+        if let Some(column) = column.filter(|column| definition.column(column).is_none()) {
+            return Err(Error::Invalid(format!(
+                "map '{name}' is made of column '{column}' of table '{}', which has it no longer; CREATE OR REPLACE MAP makes it of another one",
+                facts.source()
+            )));
+        }
+    }
+    if full {
+        let (column, texts, wanted) = (&facts.column, facts.text.clone(), facts.wanted.clone());
+        let (made, mut anew) = laid_out(db, name, &table, column, texts, wanted).await?;
+        anew.created = facts.created;
+        store(db, name, (made, anew), true, text).await?;
+        return done();
+    }
+    if (table_id(&table), table.dataset().version_id())
+        == (facts.table_id.clone(), facts.table_version)
+    {
+        db.notice(format!("map '{name}' is up to date"));
+        return done();
+    }
+    check_model(name, &facts, &definition)?;
+    let rows = Rows::read(db, &table, facts.key.as_deref(), &facts.column, None).await?;
+    let whole = |part: &'static str| async move {
+        query(db, &format!("SELECT * FROM {}.{part}", quoted(name))).await
+    };
+    let (points, topics, neighbors) =
+        (whole("points").await?, whole("topics").await?, whole("neighbors").await?);
+    let (wanted, projection, recall) = (facts.wanted.clone(), facts.projection, facts.recall);
+    let made = aside(db, move |work| {
+        let stored =
+            Stored { points: &points, topics: &topics, neighbors: &neighbors, projection, recall };
+        map::refresh(&stored, &rows.given(), &wanted, work)
+    });
+    let made = made.await?;
+    db.notice(format!(
+        "map '{name}' has {} rows: {} placed, {} taken away",
+        made.map.points.num_rows(),
+        made.placed,
+        made.gone
+    ));
+    let facts = Facts {
+        table_id: table_id(&table),
+        table_version: table.dataset().version_id(),
+        rows: made.map.points.num_rows() as u64,
+        left_out: made.map.left_out,
+        recall: made.map.recall,
+        placed: facts.placed + made.placed,
+        refreshed: Utc::now().timestamp_micros(),
+        ..facts
+    };
+    store(db, name, (made.map, facts), true, text).await?;
+    done()
+}
+
+/// An error where the column's vectors are of another model by now: they cannot be compared.
+fn check_model(name: &str, facts: &Facts, definition: &Definition) -> Result<()> {
+    let now = definition.column(&facts.column).and_then(Fingerprint::of);
+    match (&facts.fingerprint, now) {
+        (Some(then), Some(now)) if !then.agrees_with(&now) => Err(Error::Invalid(format!(
+            "map '{name}' is of vectors of {then}, and column '{}' has those of {now} by now; REFRESH MAP {name} FULL makes it anew",
+            facts.column
+        ))),
+        _ => Ok(()),
+    }
+}

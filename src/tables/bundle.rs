@@ -1,0 +1,97 @@
+//! Tables that are one thing, such as those of a map: a file in their folder says which version of each
+//! belongs together. It is put there whole, in one step and last of all, so that whoever looks sees the
+//! old thing or the new one; what a killed statement wrote meanwhile is not seen.
+
+use std::collections::BTreeMap;
+
+use futures::{StreamExt, TryStreamExt};
+use object_store::{Error as StoreError, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::tables::{Storage, TableName};
+
+/// What names of folders end with. No schema's name has a dot.
+const SUFFIX: &str = ".map";
+const FILE: &str = "_map.json";
+/// Files that are read at once.
+const AT_ONCE: usize = 16;
+
+/// The tables, and what is known of them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Bundle {
+    /// The version of each.
+    pub tables: BTreeMap<String, u64>,
+    /// For whoever made them.
+    pub about: serde_json::Value,
+}
+
+impl Storage {
+    /// The place of a table of a bundle.
+    pub fn bundled(bundle: &str, table: &str) -> TableName {
+        TableName { schema: format!("{bundle}{SUFFIX}"), table: table.to_string() }
+    }
+
+    /// All bundles by their names. One whose file is damaged is there, and empty.
+    pub async fn bundles(&self) -> Result<BTreeMap<String, Bundle>> {
+        let listed = self.files().list_with_delimiter(Some(self.root())).await?;
+        let names = listed.common_prefixes.into_iter().filter_map(|folder| {
+            Some(
+                folder
+                    .filename()?
+                    .strip_suffix(SUFFIX)
+                    .filter(|name| !name.is_empty())?
+                    .to_string(),
+            )
+        });
+        let found: Vec<Option<(String, Bundle)>> = futures::stream::iter(names)
+            .map(|name| async move {
+                let bundle = self.bundle(&name).await?;
+                Ok::<_, Error>(bundle.map(|bundle| (name, bundle)))
+            })
+            .buffer_unordered(AT_ONCE)
+            .try_collect()
+            .await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    async fn bundle(&self, name: &str) -> Result<Option<Bundle>> {
+        match self.files().get(&self.bundle_file(name)).await {
+            Ok(file) => Ok(Some(serde_json::from_slice(&file.bytes().await?).unwrap_or_default())),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn bundle_folder(&self, name: &str) -> object_store::path::Path {
+        self.folder(&format!("{name}{SUFFIX}"))
+    }
+
+    fn bundle_file(&self, name: &str) -> object_store::path::Path {
+        self.bundle_folder(name).join(FILE)
+    }
+
+    /// Makes the versions of tables that were written count. False if there is a bundle of that name
+    /// and `replace` is not given.
+    pub async fn put_bundle(&self, name: &str, bundle: &Bundle, replace: bool) -> Result<bool> {
+        let bytes = serde_json::to_vec(bundle)
+            .map_err(|error| Error::Invalid(format!("'{name}' cannot be stored: {error}")))?;
+        let mode = if replace { PutMode::Overwrite } else { PutMode::Create };
+        let options = PutOptions { mode, ..Default::default() };
+        let payload = PutPayload::from(bytes);
+        match self.files().put_opts(&self.bundle_file(name), payload, options).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::AlreadyExists { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Drops a bundle with its tables. The file goes first: from then on there is none.
+    pub async fn drop_bundle(&self, name: &str) -> Result<()> {
+        match self.files().delete(&self.bundle_file(name)).await {
+            Ok(()) | Err(StoreError::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.remove_folder(&self.bundle_folder(name)).await
+    }
+}
