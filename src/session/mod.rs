@@ -81,6 +81,9 @@ pub async fn open(location: &str, options: &OpenOptions, stores: &Stores) -> Res
     let columns = Arc::new(Columns::new(vectors));
     let context = build(options, stores, &models, &columns, &shelf)?;
     context.register_catalog(&options.catalog, catalog.clone());
+    if options.tables_only {
+        stores.close_to_statements();
+    }
     Ok(Opened { context, catalog, models, columns, shelf })
 }
 
