@@ -3,7 +3,7 @@
 CARGO ?= cargo
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test bench slt-datafusion docs check needs
+.PHONY: demo test bench slt-datafusion docs check page needs
 
 # Creates a database, loads the sample in data/ and asks it a few questions.
 demo: needs
@@ -16,7 +16,7 @@ demo: needs
 	@echo "The database is the folder demo.db. To go on with it:"
 	@echo "    $(TARGET)/debug/portolan demo.db"
 
-# All tests, and last how many were skipped for want of Python or npm.
+# All tests, and last how many were skipped for want of Python, npm or Chromium.
 test: needs
 	@list="$$(mktemp)"; \
 	PORTOLAN_SKIPPED="$$list" $(CARGO) test --workspace --no-fail-fast; code=$$?; \
@@ -43,6 +43,10 @@ check: needs
 	$(CARGO) fmt --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --test slt_datafusion -- -D warnings
+
+# The page that `portolan serve` shows, from its sources in web/; the build takes web/dist as it is.
+page:
+	cd web && npm ci && npm run build
 
 # What the build needs besides Rust: installed where that is allowed, named where it is not.
 needs:

@@ -6,12 +6,13 @@ use std::io::{self, IsTerminal, Read};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::repl::{self, Format, Shell, ShellOptions, Stop};
-use crate::serve::{ServeOptions, Server};
+use crate::serve::{Offer, ServeOptions, Server};
 use crate::{Database, OpenOptions, parse_bytes};
 
 /// DataFusion plans recursively, and unoptimised builds need several times the usual stack for it.
@@ -72,12 +73,12 @@ enum Action {
 
 #[derive(Debug, clap::Args)]
 struct ServeArgs {
-    /// Folder or object-store URL of the database whose cache of vectors is used
-    #[arg(value_name = "DB")]
+    /// Folder or object-store URL of the database whose maps are shown
+    #[arg(value_name = "DB", required_unless_present = "embeddings")]
     database: Option<String>,
 
-    /// Answer OpenAI's /v1/embeddings with the models of this machine
-    #[arg(long, required = true)]
+    /// Instead of maps, answer OpenAI's /v1/embeddings with the models of this machine
+    #[arg(long)]
     embeddings: bool,
 
     /// The address to listen on; one that other machines can reach needs a token
@@ -91,6 +92,52 @@ struct ServeArgs {
     /// What clients must send as 'Authorization: Bearer …'; better kept in PORTOLAN_TOKEN
     #[arg(long)]
     token: Option<String>,
+
+    /// Open the page in the browser
+    #[arg(long, conflicts_with = "embeddings")]
+    open: bool,
+
+    /// Refuse statements that change the database; so it is unless --read-write is given
+    #[arg(long, conflicts_with_all = ["read_write", "embeddings"])]
+    read_only: bool,
+
+    /// Run statements that change the database
+    #[arg(long, conflicts_with = "embeddings")]
+    read_write: bool,
+
+    /// How long a statement may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: u64,
+
+    /// How many statements run at once; others wait
+    #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
+    at_once: u16,
+
+    /// Most memory that statements may hold together
+    #[arg(long, value_name = "SIZE", default_value = "4GB", value_parser = memory_limit)]
+    memory_limit: usize,
+}
+
+impl ServeArgs {
+    fn offer(&self) -> Offer {
+        match self.embeddings {
+            true => Offer::Embeddings,
+            false => Offer::Database { writable: self.read_write },
+        }
+    }
+
+    /// How the database is opened. Statements that come over HTTP read no files.
+    fn open_options(&self) -> OpenOptions {
+        match self.embeddings {
+            true => OpenOptions::default(),
+            false => OpenOptions {
+                read_only: !self.read_write,
+                tables_only: true,
+                memory_limit: Some(self.memory_limit),
+                ..OpenOptions::default()
+            },
+        }
+    }
 }
 
 /// The environment variable of the server's token.
@@ -150,7 +197,9 @@ pub fn run() -> ExitCode {
         Err(error) => return failed(&format!("the engine's threads cannot be started: {error}")),
     };
     if let Some(Action::Serve(args)) = args.action {
-        return serve(&engine, args);
+        let code = serve(&engine, &watcher, args);
+        engine.shutdown_background();
+        return code;
     }
     let options = shell_options(&args, sources.is_none());
     let code = match watcher.block_on(Shell::open(engine.handle(), options)) {
@@ -262,20 +311,39 @@ fn read(source: Source) -> Result<(Option<String>, String), String> {
 }
 
 /// Answers over HTTP until Ctrl-C.
-fn serve(engine: &Runtime, args: ServeArgs) -> ExitCode {
+fn serve(engine: &Runtime, watcher: &Runtime, args: ServeArgs) -> ExitCode {
+    let (offer, open) = (args.offer(), args.open_options());
     let token = args.token.or_else(|| std::env::var(TOKEN).ok()).filter(|token| !token.is_empty());
-    let options = ServeOptions { host: args.host, port: args.port, token };
-    let served = engine.block_on(async move {
-        let db = match &args.database {
-            Some(location) => Database::open(location).await,
-            None => Database::in_memory().await,
-        };
+    let options = ServeOptions {
+        host: args.host,
+        port: args.port,
+        token,
+        offer,
+        timeout: Duration::from_secs(args.timeout),
+        at_once: usize::from(args.at_once),
+    };
+    // Statements get the engine's threads, and what answers its own; embeddings are made where they are asked for.
+    let answers = if offer == Offer::Embeddings { engine } else { watcher };
+    let db = engine.block_on(async {
+        match &args.database {
+            Some(location) => Database::open_with(location, open).await,
+            None => Database::in_memory_with(open).await,
+        }
+    });
+    let served = answers.block_on(async {
         let db = db.map_err(|error| error.to_string())?;
         let place = format!("{}:{}", options.host, options.port);
-        let server = Server::bind(db, &options)
+        let server = Server::bind(db, &options, engine.handle())
             .await
             .map_err(|error| format!("cannot listen on {place}: {error}"))?;
-        println!("Embeddings are at http://{}/v1; Ctrl-C stops.", server.address());
+        let url = format!("http://{}", server.address());
+        match offer {
+            Offer::Embeddings => println!("Embeddings are at {url}/v1; Ctrl-C stops."),
+            _ => println!("Maps are at {url}/; Ctrl-C stops."),
+        }
+        if args.open && !repl::open_in_browser(&url) {
+            repl::tell("No browser could be opened; open the address yourself.");
+        }
         let stop = async {
             // Without the signal there is nothing to wait for.
             if tokio::signal::ctrl_c().await.is_err() {

@@ -36,6 +36,9 @@ use crate::watched::{Failures, StopsWork, Watched};
 pub struct OpenOptions {
     /// Refuse every statement that would change the database.
     pub read_only: bool,
+    /// Refuse statements that read or write files by their names: for those whose statements come from
+    /// elsewhere than the files' owner.
+    pub tables_only: bool,
     /// Most bytes that queries may hold in memory; they spill to disk or fail beyond.
     pub memory_limit: Option<usize>,
     /// The catalog's name in `catalog.schema.table`.
@@ -44,7 +47,12 @@ pub struct OpenOptions {
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { read_only: false, memory_limit: None, catalog: "portolan".to_string() }
+        Self {
+            read_only: false,
+            tables_only: false,
+            memory_limit: None,
+            catalog: "portolan".to_string(),
+        }
     }
 }
 

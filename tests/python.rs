@@ -35,7 +35,8 @@ fn install(requirement: &str) -> Result<Python, String> {
         .ok_or_else(|| format!("Python cannot import {package}"))
 }
 
-fn cache() -> Option<PathBuf> {
+/// Where tests keep what they install.
+pub fn cache() -> Option<PathBuf> {
     if let Some(folder) = std::env::var_os("PORTOLAN_TEST_CACHE") {
         return Some(folder.into());
     }

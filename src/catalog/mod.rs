@@ -159,6 +159,11 @@ impl Catalog {
         self.shared.maps.read().get(map).cloned()
     }
 
+    /// A map's points, in the version that belongs to its other tables; `None` if there is no such map.
+    pub async fn points_of(&self, map: &str) -> Result<Option<Table>> {
+        self.shared.map_table(map, POINTS).await
+    }
+
     /// All maps by their names.
     pub fn all_bundles(&self) -> BTreeMap<String, Bundle> {
         self.shared.maps.read().clone()

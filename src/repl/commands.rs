@@ -11,6 +11,7 @@ pub const COMMANDS: &[(&str, &str)] = &[
     ("\\d+ [PATTERN]", "the same with more about each"),
     ("\\dt, \\dv [PATTERN]", "tables; views"),
     ("\\di, \\dm, \\dM, \\dc", "indexes; maps; models; classifiers"),
+    ("\\map [MAP]", "look at the maps in a browser"),
     ("\\df[+] [PATTERN]", "functions; with + how they are called"),
     ("\\dn", "schemas"),
     ("\\l", "databases"),
@@ -41,6 +42,8 @@ pub enum Command {
     Describe { name: String, detailed: bool },
     /// `\di`, `\dm`, …: what a statement of ours lists
     Listing(&'static str),
+    /// `\map`
+    Map(Option<String>),
     /// `\df`
     Functions { pattern: Option<String>, detailed: bool },
     /// `\dn`
@@ -121,6 +124,7 @@ impl Command {
             "dm" => arguments.none(Self::Listing("SHOW MAPS")),
             "dM" => arguments.none(Self::Listing("SHOW MODELS")),
             "dc" => arguments.none(Self::Listing("SHOW CLASSIFIERS")),
+            "map" => Ok(Self::Map(arguments.pattern())),
             "df" => Ok(Self::Functions { pattern: arguments.pattern(), detailed }),
             "dn" => arguments.none(Self::Schemas),
             "l" => arguments.none(Self::Databases),
@@ -320,6 +324,8 @@ mod tests {
         assert_eq!(parse("dt p"), relations(Relations::Tables, Some("p"), false));
         assert_eq!(parse("dm"), Ok(Command::Listing("SHOW MAPS")));
         assert_eq!(parse("dM"), Ok(Command::Listing("SHOW MODELS")));
+        assert_eq!(parse("map"), Ok(Command::Map(None)));
+        assert_eq!(parse("map \"My Map\";"), Ok(Command::Map(Some("\"My Map\"".into()))));
     }
 
     #[test]

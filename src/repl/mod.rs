@@ -1,6 +1,7 @@
 //! The line editor and its surroundings: what people type, what they see, and the same for
 //! scripts. It stands on the public face of the crate only.
 
+mod browser;
 mod caret;
 mod commands;
 mod complete;
@@ -14,6 +15,7 @@ mod history;
 mod input;
 mod keywords;
 mod lexer;
+mod map_page;
 mod names;
 mod obey;
 mod output;
@@ -32,6 +34,7 @@ use std::process::ExitCode;
 
 use tokio::runtime::Runtime;
 
+pub use browser::open_in_browser;
 pub use format::Format;
 pub use shell::{Shell, ShellOptions, Stop};
 pub use terminal::tell;

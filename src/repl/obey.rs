@@ -26,6 +26,7 @@ impl Shell {
             Command::Listing(sql) => self.query(sql, None).await,
             Command::Schemas => self.query(describe::SCHEMAS, None).await,
             Command::Databases => self.query(describe::DATABASES, None).await,
+            Command::Map(name) => self.map_page(name).await,
             Command::Functions { pattern, detailed } => {
                 self.functions(pattern.as_deref(), detailed).await
             }
@@ -221,7 +222,7 @@ impl Shell {
     }
 
     /// Prints lines where results go.
-    fn print(&mut self, text: &str) -> Result<(), Stop> {
+    pub(super) fn print(&mut self, text: &str) -> Result<(), Stop> {
         if text.is_empty() {
             return Ok(());
         }

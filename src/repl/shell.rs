@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::repl::commands::Command;
 use crate::repl::format::Format;
 use crate::repl::input::{Statement, Step, is_bare_word, steps};
+use crate::repl::map_page::MapPage;
 use crate::repl::names::SharedNames;
 use crate::repl::output::Output;
 use crate::repl::progress::timing;
@@ -56,11 +57,11 @@ pub enum Stop {
 /// A session.
 pub struct Shell {
     /// The threads that statements run on.
-    engine: Handle,
+    pub(super) engine: Handle,
     pub(super) db: Database,
     location: Option<String>,
     open: OpenOptions,
-    interactive: bool,
+    pub(super) interactive: bool,
     pub(super) format: Format,
     pub(super) expanded: bool,
     pub(super) null: String,
@@ -68,6 +69,8 @@ pub struct Shell {
     pub(super) pager: bool,
     pub(super) output: Output,
     pub(super) variables: Variables,
+    /// Where the maps are to be seen, once that was asked for.
+    pub(super) map_page: Option<MapPage>,
     /// What tables there are, for completion.
     pub(super) names: SharedNames,
     /// What `\g`, `\watch` and `\e` without a statement mean.
@@ -107,6 +110,7 @@ impl Shell {
             pager: options.interactive,
             output,
             variables: Variables::default(),
+            map_page: None,
             names,
             last_statement: None,
             unfinished: None,
@@ -132,6 +136,8 @@ impl Shell {
     pub(super) async fn connect(&mut self, location: &str) -> Result<(), Error> {
         self.db = open(&self.engine, Some(location.to_string()), self.open.clone()).await?;
         self.location = Some(location.to_string());
+        // It shows the other database.
+        self.map_page = None;
         self.names.reload(&self.engine, &self.db);
         Ok(())
     }

@@ -30,8 +30,6 @@ pub fn router(db: Database) -> Router {
         .route("/v1/embeddings", post(embeddings))
         .route("/v1/models", get(models))
         .route("/v1/models/{name}", get(model))
-        .fallback(nowhere)
-        .method_not_allowed_fallback(not_that_way)
         .with_state(Served { db, turns: Arc::new(Semaphore::new(AT_ONCE)) })
 }
 
@@ -208,16 +206,6 @@ async fn names(db: &Database) -> Result<Vec<String>, Refusal> {
         }
     }
     Ok(names)
-}
-
-async fn nowhere() -> Refusal {
-    let message = "there is nothing here; see POST /v1/embeddings and GET /v1/models";
-    Refusal { status: StatusCode::NOT_FOUND, ..Refusal::bad(message) }
-}
-
-async fn not_that_way() -> Refusal {
-    let message = "not by this method; see POST /v1/embeddings and GET /v1/models";
-    Refusal { status: StatusCode::METHOD_NOT_ALLOWED, ..Refusal::bad(message) }
 }
 
 /// An error, in OpenAI's form.

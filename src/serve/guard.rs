@@ -3,14 +3,13 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
 
-use super::ServeOptions;
+use super::refusal::Refusal;
+use super::{ServeOptions, page};
 
 /// What a request is held to.
 #[derive(Clone)]
@@ -28,13 +27,16 @@ impl Guard {
     }
 
     /// Why a request is refused.
-    fn refusal(&self, headers: &HeaderMap) -> Option<(StatusCode, &'static str)> {
+    fn refusal(&self, path: &str, headers: &HeaderMap) -> Option<(StatusCode, &'static str)> {
         let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or(""));
         // A page of another site can have its name point here; the browser still says that name.
         let local = |name: HeaderName| text(name).is_none_or(is_local);
         if self.loopback && !(local(header::HOST) && local(header::ORIGIN)) {
             let reason = "this server answers only requests that name this machine, as 127.0.0.1 or localhost, in Host and Origin";
             return Some((StatusCode::FORBIDDEN, reason));
+        }
+        if page::is_page(path) {
+            return None;
         }
         let token = self.token.as_ref()?;
         let sent = text(header::AUTHORIZATION).and_then(|sent| sent.strip_prefix("Bearer "));
@@ -47,14 +49,9 @@ impl Guard {
 
 /// Lets a request through or answers why not.
 pub async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response {
-    match guard.refusal(request.headers()) {
+    match guard.refusal(request.uri().path(), request.headers()) {
         None => next.run(request).await,
-        Some((status, message)) => {
-            let error = json!({
-                "error": {"message": message, "type": "authentication_error", "param": null, "code": null}
-            });
-            (status, Json(error)).into_response()
-        }
+        Some((status, message)) => Refusal::new(status, message).into_response(),
     }
 }
 

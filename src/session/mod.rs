@@ -86,6 +86,9 @@ pub async fn open(location: &str, options: &OpenOptions, stores: &Stores) -> Res
     let grounds = Grounds::new(catalog.clone());
     let context = build(options, stores, &models, &columns, &shelf, &grounds)?;
     context.register_catalog(&options.catalog, catalog.clone());
+    if options.tables_only {
+        stores.close_to_statements();
+    }
     Ok(Opened { context, catalog, models, columns, shelf, grounds })
 }
 

@@ -9,6 +9,7 @@ mod remote;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use datafusion::common::DataFusionError;
@@ -50,6 +51,8 @@ struct Shared {
     memory: Mutex<HashMap<String, Arc<InMemory>>>,
     /// The local file system, and what a program registered itself.
     registered: DefaultObjectStoreRegistry,
+    /// Whether statements are refused every place: the database's own tables are read in another way.
+    closed: AtomicBool,
 }
 
 /// An open store. Another secret is another connection.
@@ -87,6 +90,7 @@ impl Stores {
                 connections: Mutex::default(),
                 memory: Mutex::default(),
                 registered: DefaultObjectStoreRegistry::new(),
+                closed: AtomicBool::new(false),
             }),
         }
     }
@@ -96,8 +100,24 @@ impl Stores {
         &self.shared.secrets
     }
 
+    /// From now on no statement reads or writes a file by its name.
+    pub fn close_to_statements(&self) {
+        self.shared.closed.store(true, Ordering::Relaxed);
+    }
+
+    fn check_open(&self) -> Result<()> {
+        if self.shared.closed.load(Ordering::Relaxed) {
+            return Err(Error::Unsupported(
+                "files cannot be read or written here, only the tables of this database"
+                    .to_string(),
+            ));
+        }
+        Ok(())
+    }
+
     /// The place of a local path or a URL. Nothing is asked of the store yet.
     pub fn open(&self, location: &str) -> Result<Located> {
+        self.check_open()?;
         let url = location::parse(location)?;
         Ok(Located { store: self.store(&url)?, path: location::path_of(&url)?, url })
     }
@@ -270,6 +290,7 @@ impl ObjectStoreRegistry for Stores {
     }
 
     fn get_store(&self, url: &Url) -> datafusion::error::Result<Arc<dyn DfObjectStore>> {
+        self.check_open().map_err(DataFusionError::from)?;
         if let Ok(registered) = self.shared.registered.get_store(url) {
             return Ok(registered);
         }

@@ -28,6 +28,7 @@ mod names;
 mod nulls_last;
 mod parse;
 mod prepared;
+mod reads;
 mod row_keys;
 mod schemas;
 mod search_indexes;
@@ -69,6 +70,23 @@ impl Statement {
     /// The statement as it was written.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Whether it reads tables and nothing else: it changes neither the database nor the session, which
+    /// others may share, and writes no file.
+    pub fn only_reads(&self) -> bool {
+        reads::only_reads(&self.kind)
+    }
+
+    /// Whether it changes the database, and nothing else.
+    pub fn changes_database(&self) -> bool {
+        match &self.kind {
+            Kind::Own(own) => own.changes_database(),
+            Kind::Sql(parsed) => {
+                matches!(parsed.as_ref(), Parsed::Statement(sql) if changes_database(sql))
+            }
+            Kind::Secret(_) => false,
+        }
     }
 }
 

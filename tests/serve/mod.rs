@@ -1,13 +1,17 @@
 //! The server, as its clients see it.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+mod generated;
+mod maps;
+mod page;
+mod served;
+mod sql;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
+use self::served::Served;
 use crate::skipped::skip;
 use crate::{cli, models, python};
 
@@ -39,36 +43,20 @@ print(json.dumps({
 }))
 "#;
 
-/// A running `portolan serve`.
-struct Served {
-    child: Child,
-    url: String,
-}
+/// A running `portolan serve --embeddings`.
+struct Embeddings(Served);
 
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Served {
+impl Embeddings {
     fn start(arguments: &[&str]) -> Self {
-        let mut child = cli::command()
-            .args(["serve", "--embeddings", "--port", "0"])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.split_whitespace().find(|word| word.starts_with("http://"));
-        let url = url.unwrap_or_else(|| panic!("it said {line:?}")).trim_end_matches(';');
-        Self { url: url.to_string(), child }
+        Self(Served::start(&[&["--embeddings"], arguments].concat()))
+    }
+
+    fn url(&self) -> &str {
+        self.0.url()
     }
 
     fn post(&self, body: &Value) -> RequestBuilder {
-        Client::new().post(format!("{}/embeddings", self.url)).json(body)
+        Client::new().post(format!("{}/embeddings", self.url())).json(body)
     }
 
     async fn embed(&self, body: Value) -> (StatusCode, Value) {
@@ -86,7 +74,7 @@ async fn vectors_come_in_the_order_of_the_texts_in_both_forms() {
     if let Err(reason) = models::fetched() {
         return skip(&reason);
     }
-    let served = Served::start(&[]);
+    let served = Embeddings::start(&[]);
     let texts: Vec<String> =
         (0..300).map(|i| format!("text {} {}", i % 7, "word ".repeat(i % 50))).collect();
     let ask = json!({"model": "all-MiniLM-L6-v2", "input": texts});
@@ -121,7 +109,7 @@ async fn a_wrong_request_gets_one_sentence_in_the_form_that_clients_know() {
     if let Err(reason) = models::fetched() {
         return skip(&reason);
     }
-    let served = Served::start(&[]);
+    let served = Embeddings::start(&[]);
     let model = "all-MiniLM-L6-v2";
     for (body, status, part) in [
         (json!({"model": model, "input": []}), 400, "'input' is an empty list"),
@@ -143,18 +131,18 @@ async fn a_wrong_request_gets_one_sentence_in_the_form_that_clients_know() {
     }
     let client = Client::new();
     for (request, status) in [
-        (client.post(format!("{}/embeddings", served.url)).body("{"), 415),
+        (client.post(format!("{}/embeddings", served.url())).body("{"), 415),
         (
             client
-                .post(format!("{}/embeddings", served.url))
+                .post(format!("{}/embeddings", served.url()))
                 .header("content-type", "application/json")
                 .body("{"),
             400,
         ),
-        (client.get(format!("{}/embeddings", served.url)), 405),
-        (client.get(format!("{}/nothing", served.url)), 404),
-        (client.get(format!("{}/models/nothing", served.url)), 404),
-        (client.get(format!("{}/models/{model}", served.url)), 200),
+        (client.get(format!("{}/embeddings", served.url())), 405),
+        (client.get(format!("{}/nothing", served.url())), 404),
+        (client.get(format!("{}/models/nothing", served.url())), 404),
+        (client.get(format!("{}/models/{model}", served.url())), 200),
     ] {
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status().as_u16(), status, "{}", answer.url());
@@ -165,8 +153,8 @@ async fn a_wrong_request_gets_one_sentence_in_the_form_that_clients_know() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_those_who_may_are_answered() {
-    let open = Served::start(&[]);
-    let models = |served: &Served| Client::new().get(format!("{}/models", served.url));
+    let open = Embeddings::start(&[]);
+    let models = |served: &Embeddings| Client::new().get(format!("{}/models", served.url()));
     for (name, value, status) in [
         ("host", "example.org", 403),
         ("host", "localhost:1", 200),
@@ -176,7 +164,7 @@ async fn only_those_who_may_are_answered() {
         let answer = models(&open).header(name, value).send().await.unwrap();
         assert_eq!(answer.status().as_u16(), status, "{name}: {value}");
     }
-    let closed = Served::start(&["--token", "sesame"]);
+    let closed = Embeddings::start(&["--token", "sesame"]);
     for (token, status) in [(None, 401), (Some("seshat"), 401), (Some("sesame"), 200)] {
         let mut request = models(&closed);
         if let Some(token) = token {
@@ -202,8 +190,8 @@ fn the_openai_package_is_served() {
         Ok(python) => python,
         Err(reason) => return skip(&reason),
     };
-    let served = Served::start(&["--token", "sesame"]);
-    let told: Value = serde_json::from_str(&python.run(ASK, &served.url)).unwrap();
+    let served = Embeddings::start(&["--token", "sesame"]);
+    let told: Value = serde_json::from_str(&python.run(ASK, served.url())).unwrap();
     let number = |name: &str| told[name].as_f64().unwrap();
     assert_eq!(told["count"], 120);
     assert!(told["indexes"] == true && told["same"] == true && told["models"] == true, "{told}");

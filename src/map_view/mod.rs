@@ -1,0 +1,8 @@
+//! Maps as those see them who look at them: points in the order in which they are stored, what is looked for on
+//! them, what their rows say.
+
+mod in_order;
+mod sought;
+
+pub use in_order::{InOrder, KEY, Kind, Whose};
+pub use sought::Sought;

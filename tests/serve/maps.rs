@@ -1,0 +1,320 @@
+//! Maps over HTTP.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
+
+use datafusion::arrow::array::AsArray;
+use datafusion::arrow::datatypes::Float32Type;
+use datafusion::arrow::ipc::reader::StreamReader;
+use portolan::Database;
+use serde_json::{Value, json};
+
+use super::served::{Served, message, told};
+use crate::cli;
+
+const ARROW: &str = "application/vnd.apache.arrow.stream";
+
+/// Sixty rows, two of which have no vector; the map's table has a column that is called as one of a point.
+const KEYED: &str = "
+    CREATE TABLE t (id BIGINT PRIMARY KEY, name TEXT, x TEXT, v VECTOR(3));
+    INSERT INTO t SELECT i, 'row ' || i || CASE WHEN i % 10 = 0 THEN ' of TENS (a.b)' ELSE '' END, 'x' || i,
+        CAST([sin(i), cos(i), i % 7] AS VECTOR(3)) FROM generate_series(1, 60) AS s(i);
+    INSERT INTO t VALUES (61, NULL, NULL, NULL);
+    CREATE MAP m ON t (v) WITH (text = 'name', n_epochs = 20);";
+
+/// The same without a key, in an order that is not the map's.
+const KEYLESS: &str = "
+    CREATE TABLE t AS SELECT 'k' || (61 - i) AS id, 'row ' || i AS name,
+        CAST([sin(i), cos(i), i % 7] AS VECTOR(3)) AS v FROM generate_series(1, 60) AS s(i);
+    CREATE MAP \"My Map\" ON t (v) WITH (n_epochs = 20);";
+
+fn texts<'a>(rows: &'a Value, column: &str) -> Vec<&'a str> {
+    rows.as_array().unwrap().iter().map(|row| row[column].as_str().unwrap_or("")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn points_come_in_one_order_whole_or_in_parts() {
+    let served = Served::database(KEYED, &[]).await;
+    let listed = served.json("/maps").await;
+    assert_eq!(listed["maps"][0]["name"], "m");
+    assert_eq!(listed["maps"][0]["rows"], 60);
+    let info = served.json("/maps/m").await;
+    assert_eq!(info["rows"], 60);
+    assert_eq!(info["select_by"], "id");
+    assert_eq!(info["texts"], json!(["name"]));
+    assert_eq!(info["embedding"], Value::Null);
+    let whole = served.json("/maps/m/points?columns=id,x,y,topic_id").await;
+    assert_eq!(whole.as_array().unwrap().len(), 60);
+    let mut parts = Vec::new();
+    for from in [0, 25, 50] {
+        let path = format!("/maps/m/points?columns=id,x,y,topic_id&from={from}&rows=25");
+        parts.extend(served.json(&path).await.as_array().unwrap().clone());
+    }
+    assert_eq!(Value::Array(parts), whole);
+    // What the rows say comes in the same order, under the names that they have beside the points'.
+    let said = served.json("/maps/m/points?columns=t_id,name,t_x,id").await;
+    for (row, point) in said.as_array().unwrap().iter().zip(whole.as_array().unwrap()) {
+        assert_eq!(row["id"], point["id"]);
+        assert_eq!(row["t_id"], point["id"]);
+        assert_eq!(row["t_x"], format!("x{}", point["id"]));
+        assert!(row["name"].as_str().unwrap().starts_with(&format!("row {}", point["id"])));
+    }
+    let part = served.json("/maps/m/points?columns=name&from=10&rows=5&cut=3").await;
+    assert_eq!(texts(&part, "name"), ["row"; 5]);
+    let bounds = &info["bounds"];
+    for point in whole.as_array().unwrap() {
+        assert!(point["x"].as_f64() >= bounds["min_x"].as_f64());
+        assert!(point["y"].as_f64() <= bounds["max_y"].as_f64());
+    }
+    let topics = served.json("/maps/m/topics").await;
+    let depths: Vec<_> = topics.as_array().unwrap().iter().map(|t| t["depth"].as_i64()).collect();
+    assert!(depths.is_sorted(), "{depths:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn points_come_as_arrow() {
+    let served = Served::database(KEYED, &[]).await;
+    let answer = served.get("/maps/m/points?columns=x,name").header("accept", ARROW);
+    let answer = answer.send().await.unwrap();
+    assert_eq!(answer.headers()["content-type"], ARROW);
+    let bytes = answer.bytes().await.unwrap();
+    let reader = StreamReader::try_new(bytes.as_ref(), None).unwrap();
+    let batches: Vec<_> = reader.map(|batch| batch.unwrap()).collect();
+    assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), 60);
+    assert!(batches[0].column(0).as_primitive_opt::<Float32Type>().is_some());
+    assert!(batches[0].column(1).as_string_opt::<i32>().is_some());
+    // An answer without rows has columns all the same.
+    let none = served.get("/maps/m/points?columns=x&from=60").header("accept", ARROW);
+    let bytes = none.send().await.unwrap().bytes().await.unwrap();
+    let reader = StreamReader::try_new(bytes.as_ref(), None).unwrap();
+    assert_eq!(reader.schema().field(0).name(), "x");
+    assert_eq!(reader.count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_looked_for_is_found_where_the_points_are() {
+    for (statements, map) in [(KEYED, "m"), (KEYLESS, "My%20Map")] {
+        let served = Served::database(statements, &[]).await;
+        let names = served.json(&format!("/maps/{map}/points?columns=name")).await;
+        let names = texts(&names, "name");
+        let found = async |by: &str, q: &str| -> Vec<String> {
+            let q: String = url::form_urlencoded::byte_serialize(q.as_bytes()).collect();
+            let scores = served.json(&format!("/maps/{map}/search?by={by}&q={q}")).await;
+            let scores = scores.as_array().unwrap();
+            assert_eq!(scores.len(), names.len());
+            let hits = names.iter().zip(scores).filter(|(_, score)| !score["score"].is_null());
+            let mut hits: Vec<String> = hits.map(|(name, _)| name.to_string()).collect();
+            hits.sort();
+            hits
+        };
+        let of = |test: &dyn Fn(&str) -> bool| -> Vec<String> {
+            let mut rows: Vec<String> =
+                names.iter().filter(|name| test(name)).map(|name| name.to_string()).collect();
+            rows.sort();
+            rows
+        };
+        let number = |name: &str| name.split(' ').nth(1).map(str::to_string).unwrap();
+        assert_eq!(found("words", "ROW 1").await, of(&|name| number(name).starts_with('1')));
+        assert_eq!(found("exact", "row 1").await, of(&|name| name.starts_with("row 1")));
+        assert_eq!(found("exact", "ROW").await, of(&|_| false));
+        assert_eq!(found("regex", "w [12]$").await, of(&|n| n == "row 1" || n == "row 2"));
+        if map == "m" {
+            assert_eq!(found("words", "tens").await.len(), 6);
+            assert_eq!(found("exact", "(a.b)").await.len(), 6);
+            assert_eq!(found("exact", "(axb)").await.len(), 0);
+        }
+        // A row is most like itself.
+        let ids = served.json(&format!("/maps/{map}/points?columns=id")).await;
+        let id = &ids[17]["id"];
+        let like = served.json(&format!("/maps/{map}/search?by=like&q={id}")).await;
+        let scores: Vec<f64> =
+            like.as_array().unwrap().iter().map(|row| row["score"].as_f64().unwrap()).collect();
+        assert!((scores[17] - 1.0).abs() < 1e-6, "{}", scores[17]);
+        assert!(scores.iter().all(|score| *score <= scores[17] + 1e-6));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_row_is_told_in_full() {
+    let served = Served::database(KEYED, &[]).await;
+    let row = served.json("/maps/m/row/20").await;
+    assert_eq!(row["id"], "20");
+    assert_eq!(row["row"]["name"], "row 20 of TENS (a.b)");
+    assert_eq!(row["row"]["x"], "x20");
+    assert!(row["row"].get("v").is_none() && row["point"]["x"].is_f64());
+    let rows = served.post("/maps/m/rows").json(&json!({"ids": [3, "1", 99, "x"]}));
+    let (status, rows) = told(rows.send().await.unwrap()).await;
+    assert_eq!(status, 200, "{rows}");
+    let ids: Vec<_> = rows["rows"].as_array().unwrap().iter().map(|row| &row["id"]).collect();
+    assert_eq!(ids, ["3", "1"]);
+
+    let served = Served::database(KEYLESS, &[]).await;
+    let info = served.json("/maps/My%20Map").await;
+    assert_eq!(info["select_by"], Value::Null);
+    let said = served.json("/maps/My%20Map/points?columns=id,t_id,name&rows=5").await;
+    for said in said.as_array().unwrap() {
+        let row = served.json(&format!("/maps/My%20Map/row/{}", said["id"])).await;
+        assert_eq!(row["row"]["name"], said["name"]);
+        assert_eq!(row["row"]["id"], said["t_id"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_or_makes_no_sense_is_refused() {
+    let served = Served::database(KEYED, &[]).await;
+    for (path, status, part) in [
+        ("/maps/n", 404, "did you mean 'm'"),
+        ("/maps/n/points", 404, "map 'n' does not exist"),
+        ("/maps/m/row/99", 404, "row '99' is not on map 'm'"),
+        ("/maps/m/row/x'%20OR%20'1'='1", 404, "is not on map"),
+        ("/maps/m/nothing", 404, "there is nothing here"),
+        ("/nothing", 404, "there is nothing here"),
+        ("/maps/m/points?columns=nope", 400, "has no column 'nope', only id, x, y"),
+        ("/maps/m/points?columns=", 400, "has no column ''"),
+        ("/maps/m/points?from=-1", 400, "from"),
+        ("/maps/m/points?rows=many", 400, "rows"),
+        ("/maps/m/search", 400, "q"),
+        ("/maps/m/search?q=", 400, "nothing to look for"),
+        ("/maps/m/search?q=a&by=magic", 400, "not 'magic'"),
+        ("/maps/m/search?q=a%28&by=regex", 400, "unclosed group"),
+        ("/maps/m/search?q=a&by=meaning", 400, "search by words"),
+        ("/maps/m/search?q=99&by=like", 400, "row '99'"),
+        ("/maps/m/points?version=other", 409, "has changed since it was looked at"),
+        ("/maps/%FF", 400, "UTF-8"),
+        ("/maps/..%2F..%2Fetc%2Fpasswd", 404, "does not exist"),
+        ("/..%2F..%2Fetc%2Fpasswd", 404, "there is nothing here"),
+        ("/%2e%2e/Cargo.toml", 404, "there is nothing here"),
+        ("/maps/m/row/..%2F..%2F..%2Fetc%2Fpasswd", 404, "is not on map"),
+    ] {
+        let (got, answer) = told(served.get(path).send().await.unwrap()).await;
+        assert_eq!(got, status, "{path}: {answer}");
+        assert!(message(&answer).contains(part), "{path}: {answer}");
+    }
+    let many: Vec<u32> = (0..501).collect();
+    for (body, part) in [(json!({"ids": many}), "501 ids"), (json!({"ids": 1}), "not JSON as")] {
+        let (got, answer) =
+            told(served.post("/maps/m/rows").json(&body).send().await.unwrap()).await;
+        assert_eq!(got, 400);
+        assert!(message(&answer).contains(part), "{answer}");
+    }
+    let (got, answer) = told(served.post("/maps").send().await.unwrap()).await;
+    assert_eq!(got, 405);
+    assert!(message(&answer).contains("not by this method"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_map_that_changed_is_not_mixed_with_what_was_read_before() {
+    let served = Served::database(KEYED, &[]).await;
+    let version = served.json("/maps/m").await["version"].as_str().unwrap().to_string();
+    let path = format!("/maps/m/points?columns=name&version={version}");
+    served.json(&path).await;
+    let db = Database::open(&served.location()).await.unwrap();
+    db.sql("DELETE FROM t WHERE id = 5; REFRESH MAP m").await.unwrap().collect().await.unwrap();
+    let (status, answer) = told(served.get(&path).send().await.unwrap()).await;
+    assert_eq!(status, 409, "{answer}");
+    let names = served.json("/maps/m/points?columns=name").await;
+    assert!(!texts(&names, "name").contains(&"row 5"), "{names}");
+    assert_eq!(names.as_array().unwrap().len(), 59);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_those_who_may_see_maps() {
+    let open = Served::database(KEYED, &[]).await;
+    for (name, value, status) in [
+        ("host", "example.org", 403),
+        ("host", "localhost:1", 200),
+        ("origin", "https://example.org", 403),
+        ("origin", "null", 403),
+        ("origin", "http://127.0.0.1:5173", 200),
+    ] {
+        for path in ["/", "/maps", "/maps/m", "/maps/m/points", "/maps/m/search?q=1&by=words"] {
+            let answer = open.get(path).header(name, value).send().await.unwrap();
+            assert_eq!(answer.status().as_u16(), status, "{path}: {name}: {value}");
+        }
+        let sql = open.post("/sql").header(name, value).body("SELECT 1").send().await.unwrap();
+        assert_eq!(sql.status().as_u16(), status, "{name}: {value}");
+    }
+    let closed = Served::database(KEYED, &["--token", "sesame"]).await;
+    for (token, status) in
+        [(None, 401), (Some("seshat"), 401), (Some(""), 401), (Some("sesame"), 200)]
+    {
+        for path in ["/maps", "/maps/m", "/maps/m/points", "/maps/m/topics", "/maps/m/row/1"] {
+            let mut request = closed.get(path);
+            if let Some(token) = token {
+                request = request.bearer_auth(token);
+            }
+            assert_eq!(
+                request.send().await.unwrap().status().as_u16(),
+                status,
+                "{path}: {token:?}"
+            );
+        }
+        let mut request = closed.post("/sql").body("SELECT 1");
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        assert_eq!(request.send().await.unwrap().status().as_u16(), status, "{token:?}");
+    }
+    // The page holds no data, and asks for the token itself.
+    assert_eq!(closed.get("/").send().await.unwrap().status().as_u16(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_is_in_the_binary_and_browsers_are_told_to_be_careful() {
+    let served = Served::database(KEYED, &[]).await;
+    let page = served.get("/").send().await.unwrap();
+    assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+    let tag = page.headers()["etag"].to_str().unwrap().to_string();
+    let html = page.text().await.unwrap();
+    for file in ["/page.js", "/page.css", "/icon.svg"] {
+        assert!(html.contains(&format!(".{file}\"")), "{file}: {html}");
+        assert_eq!(served.get(file).send().await.unwrap().status().as_u16(), 200);
+    }
+    let licences = served.get("/licences.txt").send().await.unwrap().text().await.unwrap();
+    for name in ["apache-arrow", "regl-scatterplot", "kdbush", "gl-matrix"] {
+        assert!(licences.contains(name), "{name}");
+    }
+    let again = served.get("/").header("if-none-match", tag).send().await.unwrap();
+    assert_eq!(again.status().as_u16(), 304);
+    for path in ["/", "/maps", "/maps/none", "/nothing"] {
+        let answer = served.get(path).send().await.unwrap();
+        let headers = answer.headers();
+        let policy = headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'"), "{policy}");
+        assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("http"), "{policy}");
+        assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
+        assert_eq!(headers["referrer-policy"], "no-referrer");
+        assert_eq!(headers["cross-origin-resource-policy"], "same-origin");
+        assert!(headers.get("access-control-allow-origin").is_none());
+    }
+    assert_eq!(served.get("/maps").send().await.unwrap().headers()["cache-control"], "no-store");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_prompt_serves_maps_to_those_it_tells() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = folder.path().join("db").display().to_string();
+    let db = Database::open(&location).await.unwrap();
+    db.sql(KEYLESS).await.unwrap().collect().await.unwrap();
+    let mut child =
+        cli::command().arg(&location).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let script = "\\map \"My Map\"\n\\! sleep 60\n";
+    child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let line = lines.find(|line| line.as_ref().unwrap().starts_with("http")).unwrap().unwrap();
+    let url = reqwest::Url::parse(&line).unwrap();
+    assert_eq!(url.query(), Some("map=My+Map"));
+    let token = url.fragment().unwrap().strip_prefix("token=").unwrap();
+    let client = reqwest::Client::new();
+    let maps = url.join("/maps/My%20Map").unwrap();
+    let answer = client.get(maps.clone()).bearer_auth(token).send().await.unwrap();
+    assert_eq!(told(answer).await.1["rows"], 60);
+    assert_eq!(client.get(maps).send().await.unwrap().status().as_u16(), 401);
+    let sql = client.post(url.join("/sql").unwrap()).bearer_auth(token).body("SELECT 1");
+    assert_eq!(sql.send().await.unwrap().status().as_u16(), 404);
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let run = cli::run_with_input(&[&location], "\\map nope\n");
+    assert!(run.code == Some(1) && run.err.contains("nope"), "{}", run.err);
+}

@@ -1,0 +1,168 @@
+// What the server says, and how it is asked.
+
+import { RecordBatchReader, type Vector } from 'apache-arrow';
+
+export type Kind = 'text' | 'number' | 'time' | 'flag' | 'vector' | 'other';
+
+export interface Column {
+  name: string;
+  kind: Kind;
+  of: 'point' | 'row';
+}
+
+export interface MapInfo {
+  name: string;
+  table: string;
+  column: string;
+  text: string | null;
+  model: string | null;
+  rows: number;
+  left_out: number;
+  projection: string;
+  version: string;
+  bounds: { min_x: number; min_y: number; max_x: number; max_y: number };
+  columns: Column[];
+  select_by: string | null;
+  texts: string[];
+  embedding: { model: string; task: string; dims: number } | null;
+}
+
+export interface MapListed {
+  name: string;
+  table: string | null;
+  rows: number | null;
+  new_rows: number | null;
+  gone_rows: number | null;
+}
+
+export interface Topic {
+  topic_id: number;
+  depth: number;
+  parent_id: number | null;
+  topic_short: string;
+  topic_description: string;
+  size: number;
+  x: number | null;
+  y: number | null;
+}
+
+export interface Content {
+  id: string;
+  point: Record<string, unknown>;
+  row: Record<string, unknown> | null;
+}
+
+export type SearchBy = 'meaning' | 'like' | 'words' | 'exact' | 'regex';
+
+const ARROW = 'application/vnd.apache.arrow.stream';
+const KEPT = 'portolan-token';
+
+/** Asks a person for the token. */
+let askForToken: () => Promise<string> = () => Promise.reject(new Error('the server asks for a token'));
+export function whenTokenIsMissing(ask: () => Promise<string>): void {
+  askForToken = ask;
+}
+
+/** The token comes behind the address' #, which no server is told, and leaves it at once. */
+export function takeToken(): void {
+  const token = new URLSearchParams(location.hash.slice(1)).get('token');
+  if (token === null) return;
+  sessionStorage.setItem(KEPT, token);
+  history.replaceState(null, '', location.pathname + location.search);
+}
+
+export class Refused extends Error {
+  constructor(
+    message: string,
+    readonly status: number,
+  ) {
+    super(message);
+  }
+}
+
+let asking: Promise<string> | null = null;
+
+async function ask(path: string, init: RequestInit = {}): Promise<Response> {
+  for (;;) {
+    const headers = new Headers(init.headers);
+    const token = sessionStorage.getItem(KEPT);
+    if (token) headers.set('authorization', `Bearer ${token}`);
+    const response = await fetch(path, { ...init, headers });
+    if (response.ok) return response;
+    if (response.status === 401) {
+      // Several requests may find out at once; a person is asked once.
+      asking ??= askForToken().finally(() => (asking = null));
+      sessionStorage.setItem(KEPT, await asking);
+      continue;
+    }
+    let message = `the server answered ${response.status}`;
+    try {
+      message = (await response.json()).error.message;
+    } catch {
+      // Not one of its own refusals.
+    }
+    throw new Refused(message, response.status);
+  }
+}
+
+const of = (map: string): string => `maps/${encodeURIComponent(map)}`;
+
+export async function maps(): Promise<MapListed[]> {
+  return (await (await ask('maps')).json()).maps;
+}
+
+export async function info(map: string): Promise<MapInfo> {
+  return (await ask(of(map))).json();
+}
+
+export async function topics(map: string): Promise<Topic[]> {
+  return (await ask(`${of(map)}/topics`)).json();
+}
+
+/** Columns of all points, batch by batch, in the order in which they are stored. */
+export async function* columns(
+  map: MapInfo,
+  names: string[],
+  signal?: AbortSignal,
+  cut?: number,
+): AsyncGenerator<Vector[]> {
+  const query = new URLSearchParams({ columns: names.join(','), version: map.version });
+  if (cut !== undefined) query.set('cut', String(cut));
+  yield* arrow(`${of(map.name)}/points?${query}`, signal);
+}
+
+/** A score for each point; NaN where there is none. */
+export async function search(map: MapInfo, by: SearchBy, q: string, signal?: AbortSignal): Promise<Float32Array> {
+  const query = new URLSearchParams({ by, q, version: map.version });
+  const scores = new Float32Array(map.rows).fill(Number.NaN);
+  let at = 0;
+  for await (const [vector] of arrow(`${of(map.name)}/search?${query}`, signal)) {
+    if (!vector) continue;
+    if (vector.nullCount === 0) {
+      scores.set(vector.toArray() as Float32Array, at);
+    } else {
+      for (let i = 0; i < vector.length; i++) scores[at + i] = (vector.get(i) as number | null) ?? Number.NaN;
+    }
+    at += vector.length;
+  }
+  return scores;
+}
+
+async function* arrow(path: string, signal?: AbortSignal): AsyncGenerator<Vector[]> {
+  const init: RequestInit = { headers: { accept: ARROW } };
+  if (signal) init.signal = signal;
+  const response = await ask(path, init);
+  const reader = await RecordBatchReader.from(response);
+  for await (const batch of reader) {
+    yield batch.schema.fields.map((_, at) => batch.getChildAt(at) as Vector);
+  }
+}
+
+export async function row(map: MapInfo, id: string, signal?: AbortSignal): Promise<Content> {
+  return (await ask(`${of(map.name)}/row/${encodeURIComponent(id)}`, signal ? { signal } : {})).json();
+}
+
+export async function rowsOf(map: MapInfo, ids: string[]): Promise<Content[]> {
+  const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ ids }) };
+  return (await (await ask(`${of(map.name)}/rows`, init)).json()).rows;
+}
