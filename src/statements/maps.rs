@@ -11,7 +11,7 @@ use datafusion::physical_plan::EmptyRecordBatchStream;
 use datafusion::physical_plan::memory::MemoryStream;
 use futures::FutureExt;
 use portolan_udfs::map::{self, Given, Map, Stored, Wanted};
-use portolan_udfs::{Fingerprint, Work};
+use portolan_udfs::{Fingerprint, Namer, Settings, Work};
 
 use crate::database::Database;
 use crate::error::{Error, Result};
@@ -118,7 +118,12 @@ async fn laid_out(
     let key = key(table, &definition)?;
     let rows = Rows::read(db, table, key.as_deref(), column, text.as_deref()).await?;
     let asked = wanted.clone();
-    let made = aside(db, move |work| map::build(&rows.given(), &asked, work)).await?;
+    let namer = match db.context().state().config().options().extensions.get::<Settings>() {
+        Some(settings) => Namer::of("CREATE MAP", settings)?,
+        None => None,
+    };
+    let making = move |work: &Work| map::build(&rows.given(), &asked, namer.as_ref(), work);
+    let made = aside(db, making).await?;
     let field = definition.column(column);
     let now = Utc::now().timestamp_micros();
     let facts = Facts {

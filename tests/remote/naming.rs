@@ -163,3 +163,21 @@ async fn settings_that_cannot_work_are_told_before_anything_is_done() {
     let said = refusal(&db).await;
     assert!(said.contains("https://"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stored_map_keeps_the_names_it_was_given() {
+    let server = Server::answering(named);
+    let folder = tempfile::tempdir().unwrap();
+    let stored = Database::open(folder.path().to_str().unwrap()).await.unwrap();
+    run(&stored, ROWS).await;
+    run(&stored, &format!("SET portolan.naming_url = '{}'", server.root())).await;
+    run(&stored, "SET portolan.naming_model = 'namer'").await;
+    run(&stored, "CREATE MAP m ON t (v) WITH (text = 'text')").await;
+    let sql = "SELECT DISTINCT topic_short FROM m.topics";
+    let batches = stored.sql(sql).await.unwrap().collect().await.unwrap();
+    for batch in &batches {
+        let names = batch.column(0).as_string::<i32>();
+        assert!(names.iter().all(|name| name.unwrap().starts_with("Name ")), "{names:?}");
+    }
+    assert!(!server.requests().is_empty());
+}

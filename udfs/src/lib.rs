@@ -27,6 +27,7 @@ use portolan_models::Models;
 pub use files::{Files, LocalFiles};
 pub use fingerprint::Fingerprint;
 pub use labels::Label;
+pub use naming::Namer;
 pub use reference::markdown;
 pub use scalar::with_key;
 pub use settings::{Settings, parse_bytes};

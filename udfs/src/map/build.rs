@@ -14,6 +14,7 @@ use super::points::{Points, hash};
 use super::{
     Given, Map, NEIGHBOURS, Projection, Wanted, by_direction, duplicates, failed, neighbours,
 };
+use crate::naming::Namer;
 use crate::rows::{Vectors, codes};
 use crate::window::{Layout, MANY, Partition, Recipe, counts, nearest};
 use crate::work::Work;
@@ -22,8 +23,8 @@ const STATEMENT: &str = "CREATE MAP";
 /// Rows that a map has at least: fewer have no place in relation to each other.
 pub const FEWEST: usize = 3;
 
-/// Makes a map of rows.
-pub fn build(given: &Given, wanted: &Wanted, work: &Work) -> Result<Map> {
+/// Makes a map of rows; `namer` names its topics, where their words alone do not.
+pub fn build(given: &Given, wanted: &Wanted, namer: Option<&Namer>, work: &Work) -> Result<Map> {
     let vectors = Vectors::new(STATEMENT, "v", given.vectors)?;
     let rows = given.vectors.len();
     // The rows twice and as they are compared, their neighbours and what is made of them, texts in words.
@@ -42,7 +43,7 @@ pub fn build(given: &Given, wanted: &Wanted, work: &Work) -> Result<Map> {
             of.len()
         );
     }
-    let map = Making { of, given, wanted, work }.map();
+    let map = Making { of, given, wanted, namer, work }.map();
     work.end_stage();
     map
 }
@@ -51,12 +52,13 @@ struct Making<'a> {
     of: Partition<'a>,
     given: &'a Given<'a>,
     wanted: &'a Wanted,
+    namer: Option<&'a Namer>,
     work: &'a Work,
 }
 
 impl Making<'_> {
     fn map(&self) -> Result<Map> {
-        let Self { of, given, wanted, work } = self;
+        let Self { of, given, wanted, work, .. } = self;
         let kept = UInt32Array::from(of.kept.clone());
         let ids = take(given.ids, &kept, None)?;
         let row_ids = take(&cast(given.row_ids, &DataType::UInt64)?, &kept, None)?;
@@ -102,7 +104,7 @@ impl Making<'_> {
         texts: Option<&ArrayRef>,
         kept: &UInt32Array,
     ) -> Result<(Topics, Vec<Vec<Label>>)> {
-        let Self { of, wanted, work, .. } = self;
+        let Self { of, wanted, namer, work, .. } = self;
         let options = topics::Options {
             counts: wanted.n_topics.map_or_else(Vec::new, |count| counts(1, count, of.len())),
             metric: wanted.metric.metric(),
@@ -123,7 +125,11 @@ impl Making<'_> {
             None => vec![""; of.len()],
         };
         let labels = labels::labels(&texts, &topics, &labels::Options::default(), *work);
-        Ok((topics, labels.map_err(failed)?))
+        let mut labels = labels.map_err(failed)?;
+        if let Some(namer) = namer {
+            namer.name(&mut labels, &topics, work);
+        }
+        Ok((topics, labels))
     }
 }
 

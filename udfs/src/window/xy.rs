@@ -320,7 +320,7 @@ impl Recipe {
             values.chunks_exact_mut(rows.width()).for_each(normalise);
         }
         let rows = Rows::new(&values, rows.width()).unwrap_or(rows);
-        let map = self.lay_out(rows, graph, None, &[], of.work)?;
+        let map = self.lay_out(rows, graph, Beside::default(), of.work)?;
         Ok(map.as_chunks::<DIMS>().0.to_vec())
     }
 
