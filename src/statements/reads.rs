@@ -64,7 +64,6 @@ fn rows_read(body: &SetExpr) -> bool {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::*;
     use crate::Database;
 
     #[tokio::test]
