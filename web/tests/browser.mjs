@@ -27,6 +27,8 @@ export async function open(browser, { path = '/?map=glosses', width = 1280, heig
     hasTouch: touch,
     permissions: ['clipboard-read', 'clipboard-write'],
   });
+  // Other tests may run beside these, on few cores.
+  context.setDefaultTimeout(120_000);
   const page = await context.newPage();
   page.troubles = [];
   page.on('pageerror', error => page.troubles.push(String(error)));
@@ -46,7 +48,7 @@ export async function open(browser, { path = '/?map=glosses', width = 1280, heig
 
 /** Waits until all that there is is drawn. */
 export async function drawn(page) {
-  await page.waitForSelector('html[data-ready]', { timeout: 60_000 });
+  await page.waitForSelector('html[data-ready]');
   await page.waitForFunction(() => document.querySelector('canvas').dataset.drawn === document.documentElement.dataset.ready);
   await page.waitForTimeout(300);
 }

@@ -12,7 +12,7 @@ after(() => browser?.close());
 
 /** A test with a page of its own, of which nothing may go wrong. */
 function look(name, options, act) {
-  test(name, { timeout: 120_000 }, async () => {
+  test(name, { timeout: 300_000 }, async () => {
     const page = await open(browser, options);
     try {
       await act(page);
@@ -402,7 +402,7 @@ look('texts are texts, whatever they hold, and another map is one choice away', 
   assert.deepEqual(await page.locator('.search option').allInnerTexts(), ['Words', 'Exact', 'Regex']);
 });
 
-test('the server\'s token is asked for', { timeout: 120_000 }, async () => {
+test('the server\'s token is asked for', { timeout: 300_000 }, async () => {
   const guarded = process.env.PORTOLAN_GUARDED_URL;
   const page = await open(browser, { path: guarded, wait: false });
   for (const [token, open] of [['wrong', true], ['sesame', false]]) {
@@ -420,7 +420,7 @@ test('the server\'s token is asked for', { timeout: 120_000 }, async () => {
   await invited.context().close();
 });
 
-test('points are drawn while others come', { timeout: 120_000 }, async () => {
+test('points are drawn while others come', { timeout: 300_000 }, async () => {
   const page = await open(browser, { path: 'about:blank', wait: false });
   // The answer's second half is held back until the first is drawn.
   await page.addInitScript(() => {
