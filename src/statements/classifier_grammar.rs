@@ -1,10 +1,10 @@
 //! The grammar of statements about classifiers.
 
 use datafusion::sql::sqlparser::ast::Ident;
-use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
-use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
+use datafusion::sql::sqlparser::tokenizer::Token;
 
+use crate::statements::about_grammar::{About, New, about, parse_options, parse_value};
 use crate::statements::grammar::word;
 use crate::statements::text::sql_text;
 
@@ -61,26 +61,15 @@ pub enum MadeFrom {
 
 /// Such a statement, or nothing where it is none.
 pub fn parse(parser: &mut Parser<'_>) -> Result<Option<ClassifierStatement>, ParserError> {
-    let ahead: Vec<TokenWithSpan> = (0..4).map(|n| parser.peek_nth_token(n)).collect();
-    let starts = |words: &[&str]| words.iter().zip(&ahead).all(|(text, token)| word(token, text));
-    let mut skip = |count: usize| (0..count).for_each(|_| drop(parser.next_token()));
-    if starts(&["show", "classifiers"]) {
-        skip(2);
-        return Ok(Some(ClassifierStatement::Show));
-    }
-    if starts(&["drop", "classifier"]) {
-        skip(2);
-        let if_exists = parser.parse_keywords(&[Keyword::IF, Keyword::EXISTS]);
-        let names = parser.parse_comma_separated(Parser::parse_identifier)?;
-        return Ok(Some(ClassifierStatement::Drop { names, if_exists }));
-    }
-    let replace = starts(&["create", "or", "replace", "classifier"]);
-    if !replace && !starts(&["create", "classifier"]) {
-        return Ok(None);
-    }
-    skip(if replace { 4 } else { 2 });
-    let if_not_exists = parser.parse_keywords(&[Keyword::IF, Keyword::NOT, Keyword::EXISTS]);
-    let name = parser.parse_identifier()?;
+    let about = about(parser, "classifier", "classifiers")?;
+    let New { name, replace, if_not_exists } = match about {
+        None => return Ok(None),
+        Some(About::All) => return Ok(Some(ClassifierStatement::Show)),
+        Some(About::Drop { names, if_exists }) => {
+            return Ok(Some(ClassifierStatement::Drop { names, if_exists }));
+        }
+        Some(About::New(new)) => new,
+    };
     let next = parser.peek_token();
     let made_from = if word(&next, "using") {
         parse_texts(parser)?
@@ -89,15 +78,7 @@ pub fn parse(parser: &mut Parser<'_>) -> Result<Option<ClassifierStatement>, Par
     } else {
         return parser.expected("ON table (vector, label) or USING TEXT 'a text'", next);
     };
-    let options = match parser.parse_keyword(Keyword::WITH) {
-        true => {
-            parser.expect_token(&Token::LParen)?;
-            let options = parser.parse_comma_separated(parse_option)?;
-            parser.expect_token(&Token::RParen)?;
-            options
-        }
-        false => Vec::new(),
-    };
+    let options = parse_options(parser)?;
     let create = CreateClassifier { name, replace, if_not_exists, made_from, options };
     Ok(Some(ClassifierStatement::Create(Box::new(create))))
 }
@@ -150,24 +131,6 @@ fn parse_rows(parser: &mut Parser<'_>) -> Result<MadeFrom, ParserError> {
     let label = parser.parse_identifier()?;
     parser.expect_token(&Token::RParen)?;
     Ok(MadeFrom::Rows { source, columns: Some((vector, label)) })
-}
-
-/// `method = 'knn'`, `k = 15`, `normalize = false`
-pub fn parse_option(parser: &mut Parser<'_>) -> Result<(String, String), ParserError> {
-    let name = parser.parse_identifier()?.value.to_ascii_lowercase();
-    parser.expect_token(&Token::Eq)?;
-    Ok((name, parse_value(parser)?))
-}
-
-fn parse_value(parser: &mut Parser<'_>) -> Result<String, ParserError> {
-    let minus = if parser.consume_token(&Token::Minus) { "-" } else { "" };
-    let next = parser.next_token();
-    match &next.token {
-        Token::Number(number, _) => Ok(format!("{minus}{number}")),
-        Token::SingleQuotedString(text) if minus.is_empty() => Ok(text.clone()),
-        Token::Word(word) if minus.is_empty() => Ok(word.value.clone()),
-        _ => parser.expected("a value, as 'knn' or 15", next),
-    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use datafusion::sql::sqlparser::ast::{Ident, ObjectName};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
-use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
+use datafusion::sql::sqlparser::tokenizer::Token;
 
-use crate::statements::classifier_grammar::parse_option;
+use crate::statements::about_grammar::{About, New, about, parse_options};
 use crate::statements::grammar::word;
 
 /// A statement about maps.
@@ -50,21 +50,9 @@ pub struct CreateMap {
 
 /// Such a statement, or nothing where it is none.
 pub fn parse(parser: &mut Parser<'_>) -> Result<Option<MapStatement>, ParserError> {
-    let ahead: Vec<TokenWithSpan> = (0..4).map(|n| parser.peek_nth_token(n)).collect();
-    let starts = |words: &[&str]| words.iter().zip(&ahead).all(|(text, token)| word(token, text));
-    let mut skip = |count: usize| (0..count).for_each(|_| drop(parser.next_token()));
-    if starts(&["show", "maps"]) {
-        skip(2);
-        return Ok(Some(MapStatement::Show));
-    }
-    if starts(&["drop", "map"]) {
-        skip(2);
-        let if_exists = parser.parse_keywords(&[Keyword::IF, Keyword::EXISTS]);
-        let names = parser.parse_comma_separated(Parser::parse_identifier)?;
-        return Ok(Some(MapStatement::Drop { names, if_exists }));
-    }
-    if starts(&["refresh", "map"]) {
-        skip(2);
+    if word(&parser.peek_token(), "refresh") && word(&parser.peek_nth_token(1), "map") {
+        parser.next_token();
+        parser.next_token();
         let name = parser.parse_identifier()?;
         let full = word(&parser.peek_token(), "full");
         if full {
@@ -72,13 +60,14 @@ pub fn parse(parser: &mut Parser<'_>) -> Result<Option<MapStatement>, ParserErro
         }
         return Ok(Some(MapStatement::Refresh { name, full }));
     }
-    let replace = starts(&["create", "or", "replace", "map"]);
-    if !replace && !starts(&["create", "map"]) {
-        return Ok(None);
-    }
-    skip(if replace { 4 } else { 2 });
-    let if_not_exists = parser.parse_keywords(&[Keyword::IF, Keyword::NOT, Keyword::EXISTS]);
-    let name = parser.parse_identifier()?;
+    let New { name, replace, if_not_exists } = match about(parser, "map", "maps")? {
+        None => return Ok(None),
+        Some(About::All) => return Ok(Some(MapStatement::Show)),
+        Some(About::Drop { names, if_exists }) => {
+            return Ok(Some(MapStatement::Drop { names, if_exists }));
+        }
+        Some(About::New(new)) => new,
+    };
     parser.expect_keyword(Keyword::ON)?;
     let table = parser.parse_object_name(false)?;
     let open = parser.peek_token();
@@ -87,15 +76,7 @@ pub fn parse(parser: &mut Parser<'_>) -> Result<Option<MapStatement>, ParserErro
     }
     let column = parser.parse_identifier()?;
     parser.expect_token(&Token::RParen)?;
-    let options = match parser.parse_keyword(Keyword::WITH) {
-        true => {
-            parser.expect_token(&Token::LParen)?;
-            let options = parser.parse_comma_separated(parse_option)?;
-            parser.expect_token(&Token::RParen)?;
-            options
-        }
-        false => Vec::new(),
-    };
+    let options = parse_options(parser)?;
     let create = CreateMap { name, replace, if_not_exists, table, column, options };
     Ok(Some(MapStatement::Create(Box::new(create))))
 }

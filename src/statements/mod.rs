@@ -1,5 +1,6 @@
 //! Our SQL statements: parse, plan, run; one statement family a file.
 
+mod about_grammar;
 mod alter_table;
 mod backfill;
 mod change;

@@ -2,8 +2,6 @@
 //! what it was asked for, and with a model of this machine.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use datafusion::arrow::array::AsArray;
@@ -12,7 +10,7 @@ use portolan::Database;
 use tempfile::TempDir;
 
 use super::random::Random;
-use super::{End, first_number};
+use super::{End, first_number, killed_after};
 use crate::models;
 use crate::remote::server::{Reply, Server, right};
 use crate::skipped::skip;
@@ -76,28 +74,11 @@ impl Victim {
     }
 
     fn attempt(&mut self, sql: &str, patience: Duration) -> End {
-        let errors = self.folder.path().join("errors");
-        let started = Instant::now();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_portolan"))
-            .args([&self.location(), "-c", &format!("{}; {sql}", self.settings)])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(&errors).unwrap())
-            .spawn()
-            .unwrap();
-        let status = loop {
-            if let Some(status) = child.try_wait().unwrap() {
-                break status;
-            }
-            if started.elapsed() >= patience {
-                child.kill().unwrap(); // SIGKILL
-                break child.wait().unwrap();
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        };
+        let sql = format!("{}; {sql}", self.settings);
+        let (status, said) = killed_after(&self.folder, &self.location(), &sql, patience);
         match status.code() {
             Some(0) => End::Finished,
-            Some(_) => End::Failed(std::fs::read_to_string(&errors).unwrap()),
+            Some(_) => End::Failed(said),
             None => {
                 self.kills += 1;
                 End::Killed

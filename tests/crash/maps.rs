@@ -2,14 +2,13 @@
 //! is there or the new one, never a mixture.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use datafusion::arrow::util::display::array_value_to_string;
 use portolan::Database;
 use tempfile::TempDir;
 
+use super::killed_after;
 use super::random::Random;
 
 const KILLS: u64 = 16;
@@ -70,26 +69,7 @@ impl Victim {
 
     /// Runs a statement, and kills it after so long; true if it came to its end before.
     fn attempt(&self, sql: &str, patience: Duration) -> bool {
-        let errors = self.folder.path().join("errors");
-        let started = Instant::now();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_portolan"))
-            .args([&self.location(), "-c", sql])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(&errors).unwrap())
-            .spawn()
-            .unwrap();
-        let status = loop {
-            if let Some(status) = child.try_wait().unwrap() {
-                break status;
-            }
-            if started.elapsed() >= patience {
-                child.kill().unwrap(); // SIGKILL
-                break child.wait().unwrap();
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        };
-        let said = std::fs::read_to_string(&errors).unwrap();
+        let (status, said) = killed_after(&self.folder, &self.location(), sql, patience);
         assert!(matches!(status.code(), Some(0) | None), "{sql}: {said}");
         status.success()
     }

@@ -269,3 +269,32 @@ async fn first_number(database: &Database, sql: &str) -> i64 {
     let batches = database.sql(sql).await.unwrap().collect().await.unwrap();
     batches[0].column(0).as_primitive::<Int64Type>().value(0)
 }
+
+/// Runs a statement with the command, and kills it after so long; how it ended, and what it said.
+fn killed_after(
+    folder: &TempDir,
+    location: &str,
+    sql: &str,
+    patience: Duration,
+) -> (ExitStatus, String) {
+    let errors = folder.path().join("errors");
+    let started = Instant::now();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_portolan"))
+        .args([location, "-c", sql])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(File::create(&errors).unwrap())
+        .spawn()
+        .unwrap();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if started.elapsed() >= patience {
+            child.kill().unwrap(); // SIGKILL
+            break child.wait().unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    (status, std::fs::read_to_string(&errors).unwrap())
+}

@@ -85,10 +85,9 @@ impl Namer {
     pub fn name(&self, labels: &mut [Vec<Label>], topics: &Topics, work: &Work) {
         let Ok(chat) = self.chat() else { return };
         let chat = Arc::new(chat);
-        let (mut groups_asked, mut kept, mut why) = (0, 0, None);
+        let (mut kept, mut why) = (0, None);
         for depth in 0..labels.len().min(topics.depths.len()) {
             let groups = groups(labels, topics, depth);
-            groups_asked += groups.len();
             let answers = ask(&chat, groups, work);
             let silent = answers.iter().any(|(_, answer)| matches!(answer, Answer::None(_)));
             for (group, answer) in answers {
@@ -115,7 +114,7 @@ impl Namer {
                 break;
             }
         }
-        if let Some(why) = why.filter(|_| groups_asked > 0) {
+        if let Some(why) = why {
             let all: usize = labels.iter().map(Vec::len).sum();
             work.tell(format!("{kept} of {all} topics are named by their words: {why}"));
         }

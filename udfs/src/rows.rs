@@ -259,6 +259,16 @@ pub fn codes(array: &ArrayRef) -> Result<Vec<Option<u32>>> {
     Ok(codes)
 }
 
+/// Makes a row's length 1. In f64, where no length is out of range.
+pub fn normalise(row: &mut [f32]) {
+    let square: f64 = row.iter().map(|value| f64::from(*value).powi(2)).sum();
+    let length = square.sqrt();
+    if length > 0.0 {
+        // Between -1 and 1.
+        row.iter_mut().for_each(|value| *value = (f64::from(*value) / length) as f32);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@ use portolan_kernels::neighbours::Metric;
 use portolan_kernels::rows::Rows;
 
 use super::summary::{Summarise, SummaryKind};
-use crate::rows::{Vectors, codes, is_places};
+use crate::rows::{Vectors, codes, is_places, normalise};
 use crate::scalar::arguments::Arguments;
 use crate::statement::{Statement, metric};
 use crate::window::{Partition, check_label};
@@ -79,11 +79,11 @@ impl Summarise for Recipe {
                 if side.is_none() {
                     continue;
                 }
-                let row = rows.row(row);
-                // Directions are compared as points at length 1.
-                let length = if by_direction { length(row) } else { 1.0 };
-                values.extend(row.iter().map(|x| x / length));
+                values.extend_from_slice(rows.row(row));
                 other.push(*side != first);
+            }
+            if by_direction {
+                values.chunks_exact_mut(rows.width().max(1)).for_each(normalise);
             }
             let rows = Rows::new(&values, rows.width());
             let said = match rows {
@@ -98,10 +98,6 @@ impl Summarise for Recipe {
         let said = StructArray::try_new(parts(), columns.to_vec(), None)?;
         Ok(ScalarValue::Struct(Arc::new(said)))
     }
-}
-
-fn length(row: &[f32]) -> f32 {
-    row.iter().map(|x| x * x).sum::<f32>().sqrt()
 }
 
 fn documentation() -> &'static Documentation {

@@ -19,7 +19,7 @@ use portolan_kernels::watch::Watch;
 
 use super::partition::{Partition, content, graph, looked_for, without_neighbours};
 use crate::function::{Function, Kind};
-use crate::rows::{Gathered, Vectors, arranged, canonical, codes, is_places};
+use crate::rows::{Gathered, Vectors, arranged, canonical, codes, is_places, normalise};
 use crate::scalar::arguments::{Arguments, type_name};
 use crate::statement::{Statement, borrowed, coerce, constants};
 use crate::work::Work;
@@ -371,15 +371,5 @@ impl Recipe {
             Layout::BySize(umap, _) if count < MANY => umap.fit(graph, &start, work),
             Layout::BySize(_, nomad) | Layout::Nomad(nomad) => nomad.fit(graph, rows, &start, work),
         }
-    }
-}
-
-/// Makes a row's length 1. In f64, where no length is out of range.
-fn normalise(row: &mut [f32]) {
-    let square: f64 = row.iter().map(|value| f64::from(*value).powi(2)).sum();
-    let length = square.sqrt();
-    if length > 0.0 {
-        // Between -1 and 1.
-        row.iter_mut().for_each(|value| *value = (f64::from(*value) / length) as f32);
     }
 }
