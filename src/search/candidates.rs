@@ -6,7 +6,7 @@ use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::UInt64Type;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::DFSchema;
-use datafusion::common::tree_node::TreeNode;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::error::Result;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -65,7 +65,7 @@ impl Filtered {
             let memory =
                 MemoryConsumer::new("rows that passed filters").register(context.memory_pool());
             // What there is no room for is found again the next time.
-            if memory.try_grow(found.bytes()).is_ok() {
+            if memory.try_grow(key.bytes() + found.bytes()).is_ok() {
                 let kept = Kept { candidates: found.clone(), _memory: memory };
                 known.0.insert(key.clone(), Arc::new(kept)).await;
             }
@@ -82,8 +82,8 @@ pub struct Passed(Cache<Arc<Key>, Arc<Kept>>);
 impl Passed {
     /// Keeps up to so many bytes.
     pub fn new(most: usize) -> Self {
-        let bytes = |_: &Arc<Key>, kept: &Arc<Kept>| {
-            u32::try_from(kept.candidates.bytes()).unwrap_or(u32::MAX)
+        let bytes = |key: &Arc<Key>, kept: &Arc<Kept>| {
+            u32::try_from(key.bytes() + kept.candidates.bytes()).unwrap_or(u32::MAX)
         };
         let cache = Cache::builder()
             .max_capacity(most as u64)
@@ -127,6 +127,21 @@ impl Key {
             written: manifest.timestamp_nanos,
             filters: filters.to_vec(),
         })
+    }
+
+    /// About how much memory it takes. A row that is looked for by its key is no more than this, and a
+    /// list of many values is mostly this.
+    fn bytes(&self) -> usize {
+        let mut parts = 0;
+        for filter in &self.filters {
+            // Counting cannot fail.
+            let _ = filter.apply(|_| {
+                parts += 1;
+                Ok(TreeNodeRecursion::Continue)
+            });
+        }
+        // A part with what it points to, and the entry around all of them.
+        parts * 2 * size_of::<Expr>() + 512
     }
 }
 
