@@ -304,6 +304,9 @@ impl Database {
         if functions::asks_what_is_stored(&plan)? {
             state.config_mut().options_mut().optimizer.enable_leaf_expression_pushdown = false;
         }
+        if session::two_are_enough(&plan)? {
+            state.config_mut().options_mut().optimizer.max_passes = 2;
+        }
         work.count_memory(Arc::new(Pool::of(&state)));
         let settings = state.config().options().extensions.get::<session::Settings>().cloned();
         let statement = Within::new(&settings.unwrap_or_default(), work);

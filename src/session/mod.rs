@@ -1,6 +1,7 @@
 //! One DataFusion session, put together: settings, runtime, object stores, files in place, secrets.
 
 mod late_embedding;
+mod passes;
 pub mod secrets;
 mod stored_files;
 pub mod stores;
@@ -16,6 +17,7 @@ use datafusion::optimizer::{Analyzer, AnalyzerRule};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use url::Url;
 
+pub use passes::two_are_enough;
 use portolan_models::{Environment, Models};
 use portolan_udfs::Files;
 use portolan_udfs::classifier::Classifiers;
@@ -38,6 +40,7 @@ use crate::windows::WindowRule;
 use late_embedding::LateEmbedding;
 use stored_files::StoredFiles;
 use vector_casts::VectorCasts;
+pub use vector_casts::cast_in;
 use vector_types::VectorTypes;
 
 /// The location of a database that lives in memory.

@@ -27,6 +27,11 @@ impl AnalyzerRule for VectorCasts {
     }
 }
 
+/// An expression of no columns, outside a plan.
+pub fn cast_in(expr: Expr) -> Result<Expr> {
+    expr.transform_up(|expr| rewrite(expr, &DFSchema::empty())).map(|expr| expr.data)
+}
+
 fn rewrite_node(node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     let mut schema = merge_schema(&node.inputs());
     if let LogicalPlan::TableScan(scan) = &node {
