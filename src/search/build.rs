@@ -265,8 +265,7 @@ impl Workshop<'_> {
     async fn sample(&self, target: &Target, most: usize) -> Result<Vec<Asked>> {
         let dataset = &target.dataset;
         let fragments = dataset.get_fragments();
-        let rows: u64 =
-            fragments.iter().filter_map(|f| f.metadata().physical_rows).sum::<usize>() as u64;
+        let rows = target.rows() as u64;
         let most = (most as u64).min(rows);
         let mut addresses = Vec::new();
         let (mut before, mut next) = (0, 0);
@@ -303,8 +302,7 @@ impl Workshop<'_> {
     async fn is_unit(&self, target: &Target) -> Result<bool> {
         let one = |length: f32| length.is_nan() || (length - 1.0).abs() < 1e-3;
         let fragments = target.dataset.get_fragments();
-        let rows = fragments.iter().filter_map(|f| f.metadata().physical_rows).sum();
-        if !self.columns.fits(target, rows) {
+        if !self.columns.fits(target, target.rows()) {
             // What cannot be kept is not read once more only for this.
             return Ok(false);
         }

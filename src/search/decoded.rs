@@ -51,6 +51,11 @@ impl Target {
         Some(Self { dataset, column, field: field.id, width, half })
     }
 
+    /// Rows of the table, deleted ones included.
+    pub fn rows(&self) -> usize {
+        self.dataset.fragments().iter().filter_map(|fragment| fragment.physical_rows).sum()
+    }
+
     /// What that many rows take in memory.
     pub fn bytes(&self, rows: usize) -> usize {
         rows * self.width * if self.half { 2 } else { 4 }

@@ -82,7 +82,7 @@ impl Exact<'_> {
         candidates: Option<&RoaringTreemap>,
     ) -> Result<Option<Vec<Nearest>>> {
         let fragments = self.target.dataset.get_fragments();
-        let rows: usize = fragments.iter().filter_map(|f| f.metadata().physical_rows).sum();
+        let rows = self.target.rows();
         let few = candidates.is_some_and(|among| among.len() * SPARSE < rows as u64);
         if queries.len() < WORTH_A_PRODUCT || few || !self.columns.fits(self.target, rows) {
             return Ok(None);

@@ -20,6 +20,8 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, Partitioning, PlanProperties,
 };
+use futures::future::BoxFuture;
+use futures::stream::FuturesOrdered;
 use futures::{FutureExt, TryStreamExt};
 use lance_core::ROW_ADDR;
 use lance_index::scalar::FullTextSearchQuery;
@@ -40,6 +42,12 @@ use crate::tables::Table;
 
 /// Which of several queries a row answers.
 const QUERY_INDEX: &str = "query_index";
+
+/// Queries of a batch that look into an index at the same time.
+const AT_ONCE: usize = 8;
+/// In a column of more numbers than this, a batch's queries find their rows sooner in an index than by
+/// being compared with all rows together.
+const WORTH_AN_INDEX: usize = 1 << 27;
 
 /// What is asked of vectors.
 #[derive(Debug, Clone)]
@@ -374,15 +382,18 @@ impl Run<'_> {
     async fn ranked(&self) -> Result<Vec<Ranked>> {
         match &self.asked.ask {
             Ask::Near(near) => {
-                let mut all = Vec::new();
                 let mut together = self.together(near).await?.into_iter();
-                for (query, request) in near.requests.iter().enumerate() {
-                    // Queries are counted in i64, as SQL does.
-                    let query = query as i64;
-                    let found = match together.next() {
-                        Some(addresses) => self.nearest_of(near, request, addresses).await?,
-                        None => self.near(near, request).await?,
-                    };
+                let (mut running, mut answers) = (FuturesOrdered::new(), Vec::new());
+                for request in &near.requests {
+                    if running.len() == AT_ONCE {
+                        answers.extend(running.try_next().await?);
+                    }
+                    running.push_back(self.answer(near, request, together.next()));
+                }
+                answers.extend(running.try_collect::<Vec<_>>().await?);
+                let mut all = Vec::new();
+                // Queries are counted in i64, as SQL does.
+                for (query, (request, found)) in (0i64..).zip(near.requests.iter().zip(answers)) {
                     all.extend(found.into_iter().map(|(address, distance)| {
                         let score = distance_of(request, distance);
                         Ranked { query, address, score }
@@ -400,6 +411,22 @@ impl Run<'_> {
                 Ok(scored(fuse(*fusion, *alpha, &near, &words, *k)))
             }
         }
+    }
+
+    /// The nearest rows of one of several queries: of those where they probably are, if that is known.
+    fn answer<'a>(
+        &'a self,
+        near: &'a Near,
+        request: &'a Request,
+        addresses: Option<Vec<u64>>,
+    ) -> BoxFuture<'a, Result<Vec<(u64, f32)>>> {
+        async move {
+            match addresses {
+                Some(addresses) => self.nearest_of(near, request, addresses).await,
+                None => self.near(near, request).await,
+            }
+        }
+        .boxed()
     }
 
     /// The nearest rows, the nearest first, with what the kernels call their distance.
@@ -432,7 +459,9 @@ impl Run<'_> {
     /// not done.
     async fn together(&self, near: &Near) -> Result<Vec<Vec<u64>>> {
         let Some(first) = near.requests.first() else { return Ok(Vec::new()) };
-        if near.diversity > 0.0 || first.within.is_some() {
+        let index_is_faster = self.asked.index.is_some()
+            && near.target.rows().saturating_mul(near.target.width) > WORTH_AN_INDEX;
+        if near.diversity > 0.0 || first.within.is_some() || index_is_faster {
             return Ok(Vec::new());
         }
         let exact = Exact {

@@ -38,9 +38,7 @@ impl SearchedTable {
 
     /// Whether it is worth it: a column that can neither be kept nor is indexed is better streamed.
     pub fn is_useful(&self) -> bool {
-        let fragments = self.target.dataset.fragments();
-        let rows = fragments.iter().filter_map(|fragment| fragment.physical_rows).sum();
-        self.columns.fits(&self.target, rows) || VectorIndex::may_be_on(&self.target)
+        self.columns.fits(&self.target, self.target.rows()) || VectorIndex::may_be_on(&self.target)
     }
 }
 
