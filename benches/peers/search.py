@@ -1,9 +1,11 @@
 """Top-10 searches with what one would use instead: lancedb, faiss and usearch.
 
     search.py x.npy 100000
+    search.py x.npy 1000000 50 lancedb
 
-Prints what `cargo bench --bench search` prints: the same rows, the same kind of queries (rows moved a
-little), one at a time, with and without a condition that one row of a hundred meets.
+The third argument is how many queries, those after it are which of them. Prints what `cargo bench --bench
+search` prints: the same rows, the same kind of queries (rows moved a little), one at a time, with and
+without a condition that one row of a hundred meets.
 """
 
 import os
@@ -21,12 +23,14 @@ import pyarrow
 from usearch.index import Index
 
 K = 10
+QUERIES = int(sys.argv[3]) if len(sys.argv) > 3 else 200
+PEERS = sys.argv[4:] or ["faiss", "usearch", "lancedb"]
 vectors = numpy.load(sys.argv[1])[: int(sys.argv[2])].astype(numpy.float32)
 vectors /= numpy.linalg.norm(vectors, axis=1, keepdims=True)
 ids = numpy.arange(len(vectors))
 passing = ids[ids % 100 == 7]
 random = numpy.random.RandomState(1)
-queries = vectors[random.choice(len(vectors), 200, replace=False)]
+queries = vectors[random.choice(len(vectors), QUERIES, replace=False)]
 queries = queries + 0.01 * random.uniform(-1, 1, queries.shape).astype(numpy.float32)
 queries /= numpy.linalg.norm(queries, axis=1, keepdims=True)
 everything = numpy.argsort(-(queries @ vectors.T), axis=1)[:, :K]
@@ -46,19 +50,24 @@ def report(what, ask, truth):
     print(f"{what}: p50 {p50:.2f} ms, p99 {p99:.2f} ms, recall@{K} {hits / truth.size:.4f}", flush=True)
 
 
-start = time.time()
-graph = faiss.IndexHNSWFlat(vectors.shape[1], 16, faiss.METRIC_INNER_PRODUCT)
-graph.hnsw.efConstruction = 100
-graph.add(vectors)
-graph.hnsw.efSearch = 64
-print(f"faiss hnsw: built in {time.time() - start:.1f} s")
-report("faiss hnsw", lambda query: graph.search(query[None], K)[1][0], everything)
+if "faiss" in PEERS:
+    start = time.time()
+    graph = faiss.IndexHNSWFlat(vectors.shape[1], 16, faiss.METRIC_INNER_PRODUCT)
+    graph.hnsw.efConstruction = 100
+    graph.add(vectors)
+    graph.hnsw.efSearch = 64
+    print(f"faiss hnsw: built in {time.time() - start:.1f} s")
+    report("faiss hnsw", lambda query: graph.search(query[None], K)[1][0], everything)
 
-start = time.time()
-index = Index(ndim=vectors.shape[1], metric="ip")
-index.add(ids, vectors)
-print(f"usearch: built in {time.time() - start:.1f} s")
-report("usearch", lambda query: index.search(query, K).keys, everything)
+if "usearch" in PEERS:
+    start = time.time()
+    index = Index(ndim=vectors.shape[1], metric="ip")
+    index.add(ids, vectors)
+    print(f"usearch: built in {time.time() - start:.1f} s")
+    report("usearch", lambda query: index.search(query, K).keys, everything)
+
+if "lancedb" not in PEERS:
+    sys.exit()
 
 folder = tempfile.mkdtemp()
 column = pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(vectors.reshape(-1)), vectors.shape[1])
