@@ -33,7 +33,7 @@ export class App {
   private readonly columns = new Map<string, Promise<Values>>();
   private readonly masks = new Map<string, Uint8Array>();
   private passes: Uint8Array | null = null;
-  private colourBy: string;
+  colourBy: string;
   private values: Values | null = null;
   /** The row whose details are shown, and the one that the mouse is over. */
   focused: number | null = null;
@@ -271,7 +271,7 @@ export class App {
     const labels = ['Topics', 'Topics within', 'Topics within these'];
     const choice = h('select', { 'aria-label': 'Colour by', onchange: (event: Event) => void this.colour((event.target as HTMLSelectElement).value) },
       ...topics.map(({ name }, place) => option(name, labels[place])),
-      h('optgroup', { label: this.map.table }, ...own.map(({ name }) => option(name))),
+      h('optgroup', { label: this.map.table }, ...own.map(({ name, own_name }) => option(name, own_name))),
       h('optgroup', { label: 'The map' }, ...known.map(({ name }) => option(name)), option('nothing')));
     const shown = this.drawnValues();
     fill(this.ui.colours, h('h2', {}, 'Colour', choice), shown && this.ready ? legend(shown, this.chosen(), theme(), {
@@ -296,14 +296,14 @@ export class App {
     else void this.add({ kind: 'categories', column, names: wanted });
   }
 
-  /** Only rows with a value between two bounds; all of them where these are the outermost. */
-  range(values: Values, from: number, to: number): void {
+  /** Only rows with a value between two bounds; all of them where these are the outermost. `live`: as of filters. */
+  range(values: Values, from: number, to: number, live = true): void {
     if (values.kind !== 'quantities') return;
     const { column, isTime, low, high } = values;
     const filter = this.filters.find(filter => filters.about(filter) === `column ${column}`);
     if (from <= low && to >= high) {
-      if (filter) this.remove(filter, true);
-    } else void this.add({ kind: 'range', column, from, to, isTime }, true);
+      if (filter) this.remove(filter, live);
+    } else void this.add({ kind: 'range', column, from, to, isTime }, live);
   }
 
   // ---- filters

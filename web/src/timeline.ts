@@ -102,7 +102,8 @@ export class Timeline {
   }
 
   private filter(from: number, to: number): void {
-    if (this.values) this.app.range(this.values, from, to);
+    // A legend of the same column follows.
+    if (this.values) this.app.range(this.values, from, to, this.app.colourBy !== this.column);
   }
 
   // ---- a film
