@@ -70,8 +70,12 @@ pub async fn answer(
             let message = format!("row '{id}' of map '{name}' has no picture in '{column}'");
             Refusal::new(StatusCode::NOT_FOUND, message)
         })?;
-        let _one_of_few = AT_ONCE.acquire().await.map_err(|_| broken())?;
-        let made = move || thumbnail(&bytes, side, MAX_PIXELS);
+        let one_of_few = AT_ONCE.acquire().await.map_err(|_| broken())?;
+        // What has begun goes on when nobody waits for it any more, and counts until its end.
+        let made = move || {
+            let _one_of_few = one_of_few;
+            thumbnail(&bytes, side, MAX_PIXELS)
+        };
         let made = tokio::task::spawn_blocking(made).await.map_err(|_| broken())?;
         made.map_err(|error| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))
     });

@@ -31,7 +31,7 @@ export class IssuesSheet implements Sheet {
   constructor(private readonly app: App) {
     const { map } = app;
     if (map.statements === 'none') this.missing = 'This server runs no statements, and labels are judged by one; portolan serve DB does.';
-    else if (map.select_by === null) this.missing = `Rows of ${map.table} cannot be told apart here: give the table a primary key.`;
+    else if (map.select_by === null) this.missing = `No statement can name the rows of ${map.table}: give the table a primary key, and make the map anew.`;
     else if (this.columns().length === 0) this.missing = `${map.table} has no column of labels.`;
     else this.missing = null;
   }
