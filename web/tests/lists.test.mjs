@@ -94,6 +94,16 @@ look('labels that cannot be judged get one sentence', {}, async page => {
   assert.equal(await inFront(page), 1000);
 });
 
+look('what a map cannot tell is said in one sentence', { path: '/?map=large' }, async page => {
+  await open(page, 'duplicates');
+  await page.waitForSelector('.drawer .say');
+  assert.match(await page.locator('.drawer .say').innerText(), /^Duplicates were not looked for/);
+  await page.click('.drawer .tab-issues');
+  assert.match(await page.locator('.drawer .say').innerText(), /^No statement can name the rows of many: give the table a primary key/);
+  assert.equal(await page.locator('.tool-time:visible').count(), 0);
+  assert.equal(await page.locator('.other:visible').count(), 0);
+});
+
 look('lists on a phone', { width: 390, height: 844, touch: true }, async page => {
   await page.click('.tool-table');
   await page.waitForSelector('.drawer tbody tr');
