@@ -159,5 +159,5 @@ export function besideChoice(place: HTMLElement, others: string[], chosen: strin
   place.hidden = others.length === 0;
   const change = (event: Event): void => choose((event.target as HTMLSelectElement).value || null);
   fill(place, h('select', { 'aria-label': 'Map beside', title: 'Another map of these rows beside this one', onchange: change },
-    h('option', { value: '' }, chosen === undefined ? 'Beside…' : 'none'), ...others.map(name => h('option', { value: name, selected: name === chosen }, name))));
+    h('option', { value: '' }, chosen === undefined ? 'Beside' : 'none'), ...others.map(name => h('option', { value: name, selected: name === chosen }, name))));
 }

@@ -55,7 +55,7 @@ look('a part of all time is chosen by keys, by dragging, and goes by as a film',
 });
 
 look('another map of the same rows is seen beside, and what is done on one is done on both', {}, async page => {
-  assert.deepEqual(await page.locator('.other option').allInnerTexts(), ['Beside…', 'flat']);
+  assert.deepEqual(await page.locator('.other option').allInnerTexts(), ['Beside', 'flat']);
   await page.selectOption('.other select', 'flat');
   await page.waitForSelector('.beside canvas[data-ready="1000"][data-drawn="1000"]');
   await settle(page);
