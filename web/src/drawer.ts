@@ -51,6 +51,7 @@ export class Drawer {
   }
 
   close(): void {
+    this.app.point(null);
     this.app.ui.drawer.hidden = true;
     document.body.classList.remove('with-drawer');
   }
@@ -79,6 +80,8 @@ export class Drawer {
     const isCurrent = (): boolean => asked === this.asked;
     const place: Room['place'] = (title, actions, body) => {
       if (!isCurrent()) return;
+      // The mouse does not leave rows that are taken away from under it.
+      this.app.point(null);
       fill(this.title, ...title);
       fill(this.actions, ...actions);
       fill(this.body, body);
