@@ -27,6 +27,7 @@ mod functions;
 mod map_view;
 mod maps;
 mod memory;
+mod nested;
 mod progress;
 pub mod repl;
 mod result;

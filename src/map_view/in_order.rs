@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use datafusion::arrow::array::{AsArray, RecordBatch};
+use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, FieldRef, Schema, UInt64Type};
 use datafusion::catalog::TableProvider;
 use datafusion::execution::SendableRecordBatchStream;
@@ -78,6 +80,8 @@ pub struct Column {
     pub name: String,
     /// Its name in its own table.
     pub own_name: String,
+    /// What `FROM m` calls it, if it is there.
+    pub selected: Option<String>,
     /// Whose it is.
     pub whose: Whose,
     /// What it holds.
@@ -161,18 +165,34 @@ impl InOrder {
     /// All columns. A row's column that is called as one of the points' has its table's name before it.
     pub fn columns(&self) -> Vec<Column> {
         let mut columns: Vec<Column> = Vec::new();
+        let rows = self.rows.iter().flat_map(|rows| rows.schema().fields().to_vec());
+        let rows: Vec<FieldRef> = rows.collect();
+        let has_id = rows.iter().any(|field| field.name() == "id");
         for field in self.points.schema().fields() {
             let name = field.name().clone();
-            let field = field.clone();
-            columns.push(Column { own_name: name.clone(), name, whose: Whose::Point, field });
+            let is_selected =
+                TOLD.contains(&name.as_str()) && name != "row_id" && !(has_id && name == "id");
+            columns.push(Column {
+                own_name: name.clone(),
+                selected: is_selected.then(|| name.clone()),
+                name,
+                whose: Whose::Point,
+                field: field.clone(),
+            });
         }
-        for field in self.rows.iter().flat_map(|rows| rows.schema().fields().to_vec()) {
+        for field in rows {
             let own_name = field.name().clone();
-            let mut name = own_name.clone();
-            while columns.iter().any(|column| column.name == name) {
-                name = format!("{}_{name}", self.facts.table);
-            }
-            columns.push(Column { name, own_name, whose: Whose::Row, field });
+            let apart = |taken: &dyn Fn(&Column, &str) -> bool| {
+                let mut name = own_name.clone();
+                while columns.iter().any(|column| taken(column, &name)) {
+                    name = format!("{}_{name}", self.facts.table);
+                }
+                name
+            };
+            let name = apart(&|column, name| column.name == name);
+            let selected = apart(&|column, name| column.selected.as_deref() == Some(name));
+            let selected = Some(selected);
+            columns.push(Column { name, own_name, selected, whose: Whose::Row, field });
         }
         columns
     }
@@ -314,6 +334,61 @@ impl InOrder {
             shown.iter().map(|column| format!(", {column}")).collect::<String>(),
         );
         Ok((points, collect(db, &text).await?))
+    }
+
+    /// The columns of bytes.
+    pub fn columns_of_bytes(&self) -> Vec<String> {
+        let columns = self.columns();
+        let bytes = columns
+            .iter()
+            .filter(|column| column.whose == Whose::Row && is_bytes(column.field.data_type()));
+        bytes.map(|column| column.name.clone()).collect()
+    }
+
+    /// What rows have in a column of bytes; those without are left out.
+    pub async fn bytes(&self, db: &Database, column: &str, ids: &[String]) -> Result<Vec<Bytes>> {
+        let id_type = self.points.schema().field_with_name("id")?.data_type().clone();
+        let ids: Vec<String> = ids.iter().filter_map(|id| literal(id, &id_type)).collect();
+        let named = self.named(db);
+        let all = self.columns();
+        let column = all.iter().find(|known| known.name == column);
+        let (Some(rows), Some(column), false) = (&named.rows, column, ids.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let keys = match &self.facts.key {
+            Some(_) => ids.join(", "),
+            None => {
+                let points = db.pinned(&named.points);
+                let text = format!("SELECT row_id FROM {points} WHERE id IN ({})", ids.join(", "));
+                row_ids(&collect(db, &text).await?)
+            }
+        };
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let text = format!(
+            "SELECT {} AS bytes FROM {} WHERE {} IN ({keys})",
+            quoted(&column.own_name),
+            db.pinned(rows),
+            self.row_key(),
+        );
+        let mut all = Vec::new();
+        for batch in collect(db, &text).await? {
+            let bytes = cast(batch.column(0), &DataType::Binary)?;
+            all.extend(bytes.as_binary::<i32>().iter().flatten().map(Bytes::copy_from_slice));
+        }
+        Ok(all)
+    }
+
+    /// What the first points are called.
+    pub async fn first(&self, count: usize) -> Result<Vec<String>> {
+        let mut rows = self.scan(&["id".to_string()], 0, Some(count)).boxed().await?;
+        let mut ids = Vec::new();
+        while let Some(batch) = rows.next().await {
+            let batch = cast(batch.map_err(Error::from)?.column(0), &DataType::Utf8)?;
+            ids.extend(batch.as_string::<i32>().iter().flatten().map(str::to_string));
+        }
+        Ok(ids)
     }
 
     /// The tables, under names for statements. Both show where their rows lie.

@@ -1,58 +1,28 @@
-//! Rows as an answer: Arrow's stream or JSON, sent while they are made.
+//! Rows as an answer, sent while they are made.
 
 use std::sync::Arc;
 
-use arrow::ipc::writer::StreamWriter;
 use arrow::json::WriterBuilder;
 use arrow::json::writer::{JsonArray, Writer as JsonWriter};
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use datafusion::arrow::array::{ArrayRef, RecordBatch};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio::time::timeout_at;
 
+use super::form::{Form, Writer};
 use super::refusal::Refusal;
 use super::turns::{Turns, broken};
 use crate::{Error, Result};
 
-/// Arrow's own name of its stream.
-const ARROW: &str = "application/vnd.apache.arrow.stream";
-
 /// Pieces of an answer that wait for a client who reads slowly.
 const AHEAD: usize = 2;
-
-/// How rows are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// Arrow's IPC stream.
-    Arrow,
-    /// A JSON array with an object for each row.
-    Json,
-}
-
-impl Form {
-    /// What a client asks for: JSON, unless Accept names Arrow's stream.
-    pub fn asked(headers: &HeaderMap) -> Self {
-        let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-        match accepts.is_some_and(|accepts| accepts.contains(ARROW)) {
-            true => Self::Arrow,
-            false => Self::Json,
-        }
-    }
-
-    fn content_type(self) -> HeaderValue {
-        HeaderValue::from_static(match self {
-            Self::Arrow => ARROW,
-            Self::Json => "application/json",
-        })
-    }
-}
 
 /// What is sent from where rows are made to where they are asked for.
 enum Piece {
@@ -128,7 +98,9 @@ async fn write(
             None => writer.insert(Writer::new(form, &batch.schema())?),
         };
         writer.write(&batch)?;
-        if sender.send(Piece::Bytes(writer.take())).await.is_err() {
+        let written = writer.take();
+        // Some forms keep rows until there are many.
+        if !written.is_empty() && sender.send(Piece::Bytes(written)).await.is_err() {
             return Ok(());
         }
     }
@@ -140,47 +112,6 @@ async fn write(
     // Whoever does not listen any more needs no end.
     _ = sender.send(Piece::Bytes(writer.take())).await;
     Ok(())
-}
-
-enum Writer {
-    Arrow(StreamWriter<Vec<u8>>),
-    Json(JsonWriter<Vec<u8>, JsonArray>),
-}
-
-impl Writer {
-    fn new(form: Form, schema: &SchemaRef) -> Result<Self> {
-        Ok(match form {
-            Form::Arrow => Self::Arrow(StreamWriter::try_new(Vec::new(), schema)?),
-            Form::Json => {
-                Self::Json(WriterBuilder::new().with_explicit_nulls(true).build(Vec::new()))
-            }
-        })
-    }
-
-    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        match self {
-            Self::Arrow(writer) => writer.write(batch)?,
-            Self::Json(writer) => writer.write(batch)?,
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Result<()> {
-        match self {
-            Self::Arrow(writer) => writer.finish()?,
-            Self::Json(writer) => writer.finish()?,
-        }
-        Ok(())
-    }
-
-    /// What was written since the last time.
-    fn take(&mut self) -> Bytes {
-        let written = match self {
-            Self::Arrow(writer) => writer.get_mut(),
-            Self::Json(writer) => writer.get_mut(),
-        };
-        Bytes::from(std::mem::take(written))
-    }
 }
 
 /// The same rows without views, which not every reader of Arrow knows.

@@ -55,6 +55,30 @@ pub async fn check(State(guard): State<Guard>, request: Request, next: Next) -> 
     }
 }
 
+/// Lets no page through but the server's own: one that another program of this machine serves, at another port, is
+/// a page of this machine too, and could have a browser send statements.
+pub async fn own_pages_only(request: Request, next: Next) -> Response {
+    if is_of_own_page(request.headers()) {
+        return next.run(request).await;
+    }
+    let reason = "statements are taken from the server's own page and from programs, not from pages at other addresses: Origin names another than Host";
+    Refusal::new(StatusCode::FORBIDDEN, reason).into_response()
+}
+
+fn is_of_own_page(headers: &HeaderMap) -> bool {
+    let text = |name: HeaderName| headers.get(name).map(|value| value.to_str());
+    match (text(header::ORIGIN), text(header::HOST)) {
+        (None, _) => true,
+        (Some(Ok(origin)), Some(Ok(host))) => is_page_of(origin, host),
+        _ => false,
+    }
+}
+
+/// Whether a page of that origin came from that host and port.
+fn is_page_of(origin: &str, host: &str) -> bool {
+    origin.split_once("://").is_some_and(|(_, place)| place.eq_ignore_ascii_case(host))
+}
+
 /// Whether a Host or an Origin is this machine, whatever the port.
 fn is_local(name: &str) -> bool {
     let name = name.split_once("://").map_or(name, |(_, name)| name);
@@ -74,6 +98,18 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_is_of_one_host_and_port() {
+        let host = "127.0.0.1:8470";
+        assert!(is_page_of("http://127.0.0.1:8470", host));
+        assert!(is_page_of("https://Maps.Example.org", "maps.example.org"));
+        for origin in
+            ["http://127.0.0.1:3000", "http://127.0.0.1", "http://localhost:8470", "null", ""]
+        {
+            assert!(!is_page_of(origin, host), "{origin}");
+        }
+    }
 
     #[test]
     fn this_machine_has_many_names() {

@@ -13,17 +13,19 @@ use futures::FutureExt;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::answer::{self, Form};
+use super::answer;
+use super::form::Form;
 use super::refusal::Refusal;
 use super::turns::Turns;
+use super::{Statements, thumbnails};
 use crate::map_view::{InOrder, KEY, Kind, Sought, Whose};
 use crate::{Database, Error};
 
 /// Most rows whose content is sent at once: a screenful of a table.
 const MOST_ROWS: usize = 500;
 
-/// The paths.
-pub fn router(db: Database, turns: Turns) -> Router {
+/// The paths. `statements` says which of these are run beside.
+pub fn router(db: Database, turns: Turns, statements: Statements) -> Router {
     Router::new()
         .route("/maps", get(list))
         .route("/maps/{map}", get(info))
@@ -32,20 +34,22 @@ pub fn router(db: Database, turns: Turns) -> Router {
         .route("/maps/{map}/search", get(search))
         .route("/maps/{map}/row/{id}", get(row))
         .route("/maps/{map}/rows", post(rows))
+        .route("/maps/{map}/thumbnail/{id}", get(thumbnails::answer))
         .layer(DefaultBodyLimit::max(1 << 20))
-        .with_state(Served { db, turns })
+        .with_state(Served { db, turns, statements })
 }
 
 #[derive(Clone)]
-struct Served {
-    db: Database,
-    turns: Turns,
+pub struct Served {
+    pub db: Database,
+    pub turns: Turns,
+    statements: Statements,
 }
 
 type Named = Result<Path<String>, PathRejection>;
 
 async fn list(State(served): State<Served>) -> Result<Json<Value>, Refusal> {
-    let Served { db, turns } = served;
+    let Served { db, turns, .. } = served;
     let maps = turns.run(async move {
         let maps = db.sql("SHOW MAPS").await?.collect().await?;
         Ok(answer::objects(&maps)?)
@@ -58,11 +62,13 @@ async fn info(State(served): State<Served>, map: Named) -> Result<Json<Value>, R
     let map = served.open(&map, None).await?;
     let db = served.db.clone();
     let told = served.turns.run(async move { Ok(told(&db, &map).boxed().await?) });
-    Ok(Json(told.await?))
+    let mut told = told.await?;
+    told.insert("statements".to_string(), json!(served.statements.name()));
+    Ok(Json(Value::Object(told)))
 }
 
 /// What is known of a map before its points are there.
-async fn told(db: &Database, map: &InOrder) -> Result<Value, Error> {
+async fn told(db: &Database, map: &InOrder) -> Result<Map<String, Value>, Error> {
     let known = answer::objects(&[map.facts().row(map.name())?])?;
     let mut told = known.into_iter().next().unwrap_or_default();
     let named = map.named(db);
@@ -75,6 +81,8 @@ async fn told(db: &Database, map: &InOrder) -> Result<Value, Error> {
     let columns = columns.iter().map(|column| {
         json!({
             "name": column.name,
+            "own_name": column.own_name,
+            "selected": column.selected,
             "kind": Kind::of(column.field.data_type()).name(),
             "of": match column.whose { Whose::Point => "point", Whose::Row => "row" },
         })
@@ -88,7 +96,8 @@ async fn told(db: &Database, map: &InOrder) -> Result<Value, Error> {
     });
     told.insert("embedding".to_string(), json!(embedding));
     told.insert("texts".to_string(), json!(map.texts()));
-    Ok(Value::Object(told))
+    told.insert("images".to_string(), json!(thumbnails::columns(db, map).await?));
+    Ok(told)
 }
 
 #[derive(Deserialize)]
@@ -213,7 +222,7 @@ fn plain(value: &Value) -> String {
 
 impl Served {
     /// The map of a name, if it is still the version that a client knows.
-    async fn open(&self, name: &str, version: Option<&str>) -> Result<InOrder, Refusal> {
+    pub async fn open(&self, name: &str, version: Option<&str>) -> Result<InOrder, Refusal> {
         let (db, called) = (self.db.clone(), name.to_string());
         let opened = self
             .turns

@@ -2,12 +2,14 @@
 
 mod answer;
 mod embeddings;
+mod form;
 mod guard;
 mod headers;
 mod maps;
 mod page;
 mod refusal;
 mod sql;
+mod thumbnails;
 mod turns;
 
 use std::fmt;
@@ -56,6 +58,27 @@ pub enum Offer {
         /// Statements that change the database too.
         writable: bool,
     },
+}
+
+/// Which statements are run over HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Statements {
+    None,
+    /// Those that read.
+    Read,
+    /// Those that change the database too.
+    Write,
+}
+
+impl Statements {
+    /// As clients read it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
 }
 
 impl Default for ServeOptions {
@@ -107,9 +130,13 @@ impl Server {
         let turns = Turns::new(options.at_once, options.timeout, engine.clone());
         let (router, there_is) = match options.offer {
             Offer::Embeddings => (embeddings::router(db), "POST /v1/embeddings and GET /v1/models"),
-            Offer::Maps => (page::router().merge(maps::router(db, turns)), "/ and GET /maps"),
+            Offer::Maps => {
+                let maps = maps::router(db, turns, Statements::None);
+                (page::router().merge(maps), "/ and GET /maps")
+            }
             Offer::Database { writable } => {
-                let maps = maps::router(db.clone(), turns.clone());
+                let statements = if writable { Statements::Write } else { Statements::Read };
+                let maps = maps::router(db.clone(), turns.clone(), statements);
                 let router = page::router().merge(maps).merge(sql::router(db, turns, writable));
                 (router, "/, GET /maps and POST /sql")
             }

@@ -1,15 +1,17 @@
 //! Statements: `POST /sql`.
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use axum::routing::post;
+use axum::{Router, middleware};
 use serde::Deserialize;
 
-use super::answer::{self, Form};
+use super::answer;
+use super::form::Form;
+use super::guard;
 use super::refusal::Refusal;
 use super::turns::Turns;
 use crate::Database;
@@ -22,6 +24,7 @@ pub fn router(db: Database, turns: Turns, writable: bool) -> Router {
     Router::new()
         .route("/sql", post(run))
         .layer(DefaultBodyLimit::max(LONGEST))
+        .layer(middleware::from_fn(guard::own_pages_only))
         .with_state(Served { db, turns, writable })
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::Int64Type;
 use datafusion::arrow::ipc::reader::StreamReader;
+use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
 
 use super::served::{Served, message, told};
@@ -41,6 +42,83 @@ async fn rows_come_as_json_or_as_arrow() {
         assert!(batch.column(1).as_string_opt::<i32>().is_some());
     }
     assert_eq!(sum, 100_000 * 100_001 / 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_come_as_csv_and_as_parquet() {
+    let served = Served::database(TABLE, &["--read-write"]).await;
+    let asked = async |kind: &str, statement: &str| {
+        let asked = served.post("/sql").header("accept", kind).body(statement.to_string());
+        let answer = asked.send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200, "{statement}");
+        let said = answer.headers()["content-type"].to_str().unwrap().to_string();
+        (said, answer.bytes().await.unwrap())
+    };
+    let csv = async |statement: &str| {
+        let (said, bytes) = asked("text/csv", statement).await;
+        assert_eq!(said, "text/csv; charset=utf-8");
+        String::from_utf8(bytes.to_vec()).unwrap()
+    };
+    assert_eq!(csv("SELECT * FROM t ORDER BY id").await, "id,name,v\n1,it's,\"[1.0,0.5]\"\n2,,\n");
+    assert_eq!(csv("SELECT 'a, \"b\"' AS q, X'00ff' AS b").await, "q,b\n\"a, \"\"b\"\"\",00ff\n");
+    assert_eq!(csv("SELECT id, v FROM t WHERE id = 9").await, "id,v\n");
+    assert_eq!(csv("DROP TABLE IF EXISTS nothing").await, "");
+    let many = csv("SELECT i FROM generate_series(1, 100000) AS s(i)").await;
+    let numbers: i64 = many.lines().skip(1).map(|line| line.parse::<i64>().unwrap()).sum();
+    assert_eq!((numbers, many.lines().count()), (100_000 * 100_001 / 2, 100_001));
+
+    // Larger than what is kept for one group of rows, so that it comes in several pieces.
+    let statement =
+        "SELECT i, CAST([i, sin(i)] AS VECTOR(2)) AS v, CAST(random() AS TEXT) || i AS t
+        FROM generate_series(1, 900000) AS s(i)";
+    let (said, bytes) = asked("application/vnd.apache.parquet", statement).await;
+    assert_eq!(said, "application/vnd.apache.parquet");
+    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
+    assert!(reader.metadata().num_row_groups() > 1);
+    assert_eq!(reader.schema().field(1).data_type().to_string(), "FixedSizeList(2 x Float32)");
+    let batches: Vec<_> = reader.build().unwrap().map(|batch| batch.unwrap()).collect();
+    let sums = batches
+        .iter()
+        .map(|batch| batch.column(0).as_primitive::<Int64Type>().values().iter().sum::<i64>());
+    assert_eq!(sums.sum::<i64>(), 900_000 * 900_001 / 2);
+    let (_, none) = asked("application/vnd.apache.parquet", "SELECT * FROM t WHERE id = 9").await;
+    let none = ParquetRecordBatchReaderBuilder::try_new(none).unwrap();
+    assert_eq!((none.schema().fields().len(), none.metadata().file_metadata().num_rows()), (3, 0));
+
+    // A refusal is JSON, whatever was asked for.
+    let refused = served.post("/sql").header("accept", "text/csv").body("SELECT nam FROM t");
+    let (status, answer) = told(refused.send().await.unwrap()).await;
+    assert!(status == 400 && message(&answer).contains("nam"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_at_other_ports_send_no_statements() {
+    let served = Served::database(TABLE, &["--read-write"]).await;
+    let host = served.url().strip_prefix("http://").unwrap().to_string();
+    let port = host.rsplit(':').next().unwrap();
+    let sent = async |origin: Option<&str>| {
+        let mut request = served.post("/sql").body("INSERT INTO t (id) SELECT max(id) + 1 FROM t");
+        if let Some(origin) = origin {
+            request = request.header("origin", origin);
+        }
+        told(request.send().await.unwrap()).await
+    };
+    for origin in [
+        "http://127.0.0.1:3000",
+        "http://localhost",
+        &format!("http://localhost:{port}"),
+        "https://example.org",
+        "null",
+        "",
+    ] {
+        let (status, answer) = sent(Some(origin)).await;
+        assert_eq!(status, 403, "{origin}: {answer}");
+        assert!(message(&answer).contains("Origin"), "{answer}");
+    }
+    assert_eq!(served.sql("SELECT count(*) AS n FROM t").await.1, json!([{"n": 2}]));
+    assert_eq!(sent(Some(&format!("http://{host}"))).await.0, 200);
+    assert_eq!(sent(None).await.0, 200);
+    assert_eq!(served.sql("SELECT count(*) AS n FROM t").await.1, json!([{"n": 4}]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,8 @@ import type { View } from './plot';
 
 export interface Address {
   map?: string;
+  /** Another map of the same rows. */
+  beside?: string;
   view?: View;
   colour?: string;
   /** Filters by columns, topics and searches; selections are too long. */
@@ -19,6 +21,8 @@ export function read(): Address {
   const address: Address = { columns: [] };
   const map = query.get('map');
   if (map) address.map = map;
+  const beside = query.get('beside');
+  if (beside) address.beside = beside;
   const [x, y, scale] = (query.get('at') ?? '').split(',').map(Number);
   if (x !== undefined && y !== undefined && scale !== undefined && [x, y, scale].every(Number.isFinite) && scale > 0) {
     address.view = { x, y, scale };
@@ -47,6 +51,7 @@ export function read(): Address {
 export function write(address: Address): void {
   const query = new URLSearchParams();
   if (address.map) query.set('map', address.map);
+  if (address.beside) query.set('beside', address.beside);
   if (address.view) {
     const { x, y, scale } = address.view;
     query.set('at', [x.toFixed(4), y.toFixed(4), scale.toPrecision(4)].join(','));

@@ -6,6 +6,10 @@ export type Kind = 'text' | 'number' | 'time' | 'flag' | 'vector' | 'other';
 
 export interface Column {
   name: string;
+  /** Its name in its own table. */
+  own_name: string;
+  /** What `FROM map` calls it, if it is there. */
+  selected: string | null;
   kind: Kind;
   of: 'point' | 'row';
 }
@@ -14,6 +18,8 @@ export interface MapInfo {
   name: string;
   table: string;
   column: string;
+  /** The table's key, if it has one of one column. */
+  key: string | null;
   text: string | null;
   model: string | null;
   rows: number;
@@ -24,6 +30,12 @@ export interface MapInfo {
   columns: Column[];
   select_by: string | null;
   texts: string[];
+  /** Columns that hold pictures. */
+  images: string[];
+  /** Whether duplicates were looked for. */
+  duplicates: boolean;
+  /** Which statements the server runs. */
+  statements: 'none' | 'read' | 'write';
   embedding: { model: string; task: string; dims: number } | null;
 }
 
@@ -55,6 +67,9 @@ export interface Content {
 export type SearchBy = 'meaning' | 'like' | 'words' | 'exact' | 'regex';
 
 const ARROW = 'application/vnd.apache.arrow.stream';
+
+/** Files that rows can be had as. */
+export const FILES = { csv: 'text/csv', parquet: 'application/vnd.apache.parquet' };
 const KEPT = 'portolan-token';
 
 /** Asks a person for the token. */
@@ -165,4 +180,28 @@ export async function row(map: MapInfo, id: string, signal?: AbortSignal): Promi
 export async function rowsOf(map: MapInfo, ids: string[]): Promise<Content[]> {
   const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ ids }) };
   return (await (await ask(`${of(map.name)}/rows`, init)).json()).rows;
+}
+
+/** The answer to a statement. */
+async function statement(sql: string, accept: string, signal?: AbortSignal): Promise<Response> {
+  const init: RequestInit = { method: 'POST', headers: { 'content-type': 'text/plain', accept }, body: sql };
+  if (signal) init.signal = signal;
+  return ask('sql', init);
+}
+
+/** The rows of a statement, few enough for JSON. */
+export async function run<Row>(sql: string, signal?: AbortSignal): Promise<Row[]> {
+  return (await statement(sql, 'application/json', signal)).json();
+}
+
+/** The rows of a statement as a file. */
+export async function file(sql: string, form: keyof typeof FILES): Promise<Blob> {
+  return (await statement(sql, FILES[form])).blob();
+}
+
+/** A row's picture, made small. */
+export async function thumbnail(map: MapInfo, id: string, column: string, size: number, signal?: AbortSignal): Promise<Blob> {
+  const query = new URLSearchParams({ column, size: String(size), version: map.version });
+  const path = `${of(map.name)}/thumbnail/${encodeURIComponent(id)}?${query}`;
+  return (await ask(path, signal ? { signal } : {})).blob();
 }

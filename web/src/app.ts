@@ -2,12 +2,16 @@
 
 import { type Address, write } from './address';
 import * as api from './api';
+import { Beside, besideChoice } from './beside';
+import { Card } from './card';
 import { Chips } from './chips';
-import { Contents, marked } from './content';
+import { Contents } from './content';
+import { showDetail } from './detail';
 import { counted, eachFrame, fill, h, rows, settled } from './dom';
 import { Drawer } from './drawer';
 import * as filters from './filters';
 import type { Filter } from './filters';
+import { listen } from './keys';
 import { Labels } from './labels';
 import type { Layout } from './layout';
 import { type Chosen, colouring, legend } from './legend';
@@ -15,8 +19,9 @@ import { Plot } from './plot';
 import { type Categories, type Frame, frame, Points, type Values, values as read } from './points';
 import { SearchPanel } from './search';
 import * as sql from './sql';
-import { theme, toggle } from './theme';
-import { TopicTree } from './topics';
+import { theme } from './theme';
+import { Timeline } from './timeline';
+import type { TopicTree } from './topics';
 
 export class App {
   readonly points: Points;
@@ -28,24 +33,34 @@ export class App {
   private readonly columns = new Map<string, Promise<Values>>();
   private readonly masks = new Map<string, Uint8Array>();
   private passes: Uint8Array | null = null;
-  private colourBy: string;
+  colourBy: string;
   private values: Values | null = null;
-  private focused: number | null = null;
+  /** The row whose details are shown, and the one that the mouse is over. */
+  focused: number | null = null;
+  private pointed: number | null = null;
+  private beside: Beside | null = null;
+  private askedBeside: string | null = null;
   private readonly labels: Labels;
   private readonly chips: Chips;
-  private readonly searching: SearchPanel;
-  private readonly drawer: Drawer;
+  readonly searching: SearchPanel;
+  readonly drawer: Drawer;
+  readonly timeline: Timeline;
+  private readonly card: Card;
   private readonly stop = new AbortController();
-  private hovering: AbortController | null = null;
   private ready = false;
+  private isWhole: () => void = () => {};
+  /** When all points are there. */
+  private readonly whole = new Promise<void>(resolve => (this.isWhole = resolve));
   /** Whether a row opened the panel, where it is not always open. */
   private opened = false;
 
   constructor(
     readonly ui: Layout,
     readonly map: api.MapInfo,
-    private readonly tree: TopicTree,
+    readonly tree: TopicTree,
     private readonly address: Address,
+    /** Other maps of the same rows. */
+    private readonly others: string[],
   ) {
     this.points = new Points(map);
     this.contents = new Contents(map);
@@ -62,9 +77,12 @@ export class App {
     this.chips = new Chips(ui.chips, filter => this.remove(filter));
     this.searching = new SearchPanel(this);
     this.drawer = new Drawer(this);
+    this.timeline = new Timeline(this, ui.time);
+    this.card = new Card(ui.card, map, this.contents, () => this.searching.looked);
     if (address.view) this.plot.see(address.view);
     else this.plot.fit();
-    this.tools();
+    this.chooseBeside();
+    listen(this);
   }
 
   /** Reads the points and draws them as they come. */
@@ -81,6 +99,7 @@ export class App {
       this.labels.lay(this.plot, this.map.rows);
     });
     this.ready = true;
+    this.isWhole();
     await this.restore();
     this.showCount();
     document.documentElement.dataset['ready'] = String(this.points.count);
@@ -103,6 +122,7 @@ export class App {
     const chosen = topic === undefined ? undefined : this.tree.get(topic);
     if (chosen) await this.add({ kind: 'topic', topic: chosen });
     if (search) await this.searching.run(search.by, search.q, search.from);
+    if (this.address.beside !== undefined && this.others.includes(this.address.beside)) await this.showBeside(this.address.beside);
     if (row !== undefined) {
       const at = this.points.at(row);
       if (at >= 0) this.pick(at);
@@ -115,6 +135,7 @@ export class App {
     const { x, y, count } = this.points;
     const { colours, palette, back } = colouring(this.drawnValues(), count, theme());
     const { passes } = this;
+    if (this.ready) this.beside?.show({ colours: colours.slice(), palette, back, missing: back - 1, passes });
     const behind = passes ? passes.map(pass => 1 - pass) : null;
     if (behind) for (let at = 0; at < count; at++) if (behind[at]) colours[at] = back;
     this.plot.show({ x, y, count, colours, palette, back: behind });
@@ -152,17 +173,55 @@ export class App {
 
   readonly moved = eachFrame(() => {
     this.labels.lay(this.plot, this.map.rows);
-    this.ring();
-    this.ui.card.hidden = true;
+    this.rings();
+    this.card.hide();
     this.keep();
   });
 
-  private ring(): void {
-    const { ring } = this.ui;
-    ring.hidden = this.focused === null;
-    if (this.focused === null) return;
-    const [x, y] = this.plot.screen(this.points.x[this.focused] ?? 0, this.points.y[this.focused] ?? 0);
-    ring.style.transform = `translate(${x}px, ${y}px)`;
+  private rings(): void {
+    this.plot.ring(this.ui.ring, this.focused, this.points);
+    this.plot.ring(this.ui.pointed, this.pointed, this.points);
+    this.beside?.ring(this.focused, this.pointed);
+  }
+
+  /** Rings a row that the mouse is over, in a list or on a map. */
+  point(at: number | null): void {
+    this.pointed = at;
+    this.rings();
+  }
+
+  // ---- another map beside
+
+  /** Shows another map of the same rows beside this one, or none. */
+  async showBeside(name: string | null): Promise<void> {
+    const asked = (this.askedBeside = name);
+    this.beside?.close();
+    this.beside = null;
+    this.keep();
+    if (name === null) return this.chooseBeside();
+    try {
+      const [open] = await Promise.all([Beside.known(this, name), this.whole]);
+      // Another was asked for meanwhile.
+      if (asked !== this.askedBeside || this.beside) return;
+      const beside = (this.beside = open());
+      beside.plot.lassoMode = this.plot.lassoMode;
+      this.draw();
+      await beside.start();
+      this.rings();
+    } catch (error) {
+      this.say(error);
+    }
+    this.chooseBeside();
+    this.keep();
+  }
+
+  private chooseBeside(): void {
+    besideChoice(this.ui.other, this.others, this.beside?.map.name, name => void this.showBeside(name));
+  }
+
+  /** Where a row is in the window, on the map beside. */
+  screenBeside(id: string): [number, number] | null {
+    return this.beside?.screen(id) ?? null;
   }
 
   /** Draws anew in another light. */
@@ -212,7 +271,7 @@ export class App {
     const labels = ['Topics', 'Topics within', 'Topics within these'];
     const choice = h('select', { 'aria-label': 'Colour by', onchange: (event: Event) => void this.colour((event.target as HTMLSelectElement).value) },
       ...topics.map(({ name }, place) => option(name, labels[place])),
-      h('optgroup', { label: this.map.table }, ...own.map(({ name }) => option(name))),
+      h('optgroup', { label: this.map.table }, ...own.map(({ name, own_name }) => option(name, own_name))),
       h('optgroup', { label: 'The map' }, ...known.map(({ name }) => option(name)), option('nothing')));
     const shown = this.drawnValues();
     fill(this.ui.colours, h('h2', {}, 'Colour', choice), shown && this.ready ? legend(shown, this.chosen(), theme(), {
@@ -237,13 +296,14 @@ export class App {
     else void this.add({ kind: 'categories', column, names: wanted });
   }
 
-  private range(values: Values, from: number, to: number): void {
+  /** Only rows with a value between two bounds; all of them where these are the outermost. `live`: as of filters. */
+  range(values: Values, from: number, to: number, live = true): void {
     if (values.kind !== 'quantities') return;
     const { column, isTime, low, high } = values;
     const filter = this.filters.find(filter => filters.about(filter) === `column ${column}`);
     if (from <= low && to >= high) {
-      if (filter) this.remove(filter, true);
-    } else void this.add({ kind: 'range', column, from, to, isTime }, true);
+      if (filter) this.remove(filter, live);
+    } else void this.add({ kind: 'range', column, from, to, isTime }, live);
   }
 
   // ---- filters
@@ -268,7 +328,7 @@ export class App {
     this.filters = this.filters.filter(other => filters.about(other) !== about);
     this.masks.delete(about);
     if (about === 'search') this.searching.clear();
-    if (about === 'selection') this.drawer.close();
+    if (about === 'selection') this.drawer.unselected();
     this.refilter(live);
   }
 
@@ -299,55 +359,44 @@ export class App {
     this.chips.show(this.filters);
     this.searching.counted();
     if (!live) this.showColours();
+    this.timeline.follow();
     this.drawer.refresh();
     this.keep();
   }
 
-  private select(points: number[]): void {
-    this.plot.lassoMode = false;
-    this.showTools();
+  /** Puts these rows in front and lists them. */
+  select(points: number[]): void {
+    this.lasso(false);
     if (points.length === 0) return;
-    void this.add({ kind: 'selection', points }).then(() => this.drawer.open());
+    void this.add({ kind: 'selection', points }).then(() => this.drawer.open('rows'));
   }
 
-  /** The statement that gives the rows in front. */
-  get sql(): string {
-    return sql.query(this.map, this.filters, at => this.points.id(at), () => this.front(this.map.rows));
+  /** Puts these rows in front and brings them near, on all maps that are seen. */
+  selectAndShow(points: number[]): void {
+    void this.add({ kind: 'selection', points });
+    this.plot.around(points, this.points);
+    this.beside?.around(points);
+  }
+
+  /** The statement that gives the rows in front; without columns it gives all there are. */
+  sql(columns: string[] = []): string {
+    return sql.query(this.map, this.filters, at => this.points.id(at), () => this.front(this.map.rows), columns);
   }
 
   // ---- one row
 
   private over(at: number | null): void {
-    this.hovering?.abort();
-    const { card, canvas } = this.ui;
-    canvas.style.cursor = at === null ? '' : 'pointer';
-    if (at === null || this.plot.byFinger) {
-      card.hidden = true;
-      return;
-    }
-    const stop = (this.hovering = new AbortController());
-    const wait = setTimeout(() => {
-      this.contents.one(this.points.id(at), stop.signal).then(content => {
-        if (stop.signal.aborted) return;
-        const topics = this.contents.topics(content);
-        fill(card, h('p', {}, ...marked(this.contents.text(content), this.searching.looked)),
-          topics.length > 0 ? h('p', { class: 'soft' }, topics[topics.length - 1]) : null);
-        card.hidden = false;
-        const [x, y] = this.plot.screen(this.points.x[at] ?? 0, this.points.y[at] ?? 0);
-        const [width, height] = this.plot.size;
-        const left = x + 14 + card.offsetWidth > width ? x - 14 - card.offsetWidth : x + 14;
-        const top = Math.min(Math.max(8, y - 12), Math.max(8, height - card.offsetHeight - 8));
-        card.style.transform = `translate(${Math.max(8, left)}px, ${top}px)`;
-      }, () => {
-        // The next point tells more than why this one said nothing.
-      });
-    }, 25);
-    stop.signal.addEventListener('abort', () => clearTimeout(wait));
+    this.ui.canvas.style.cursor = at === null ? '' : 'pointer';
+    this.pointed = null;
+    this.beside?.ring(this.focused, at);
+    if (at === null || this.plot.byFinger) return this.card.hide();
+    const topic = this.tree.path(this.points.topic[at] ?? 0).at(-1)?.topic_short ?? null;
+    this.card.show(this.points.id(at), topic, this.plot, this.points.x[at] ?? 0, this.points.y[at] ?? 0);
   }
 
   pick(at: number | null): void {
     this.focused = at;
-    this.ring();
+    this.rings();
     this.keep();
     const { detail } = this.ui;
     if (at === null) {
@@ -358,32 +407,12 @@ export class App {
     }
     this.contents.one(this.points.id(at)).then(content => {
       if (this.focused !== at) return;
-      this.ui.card.hidden = true;
-      this.showDetail(at, content);
+      this.card.hide();
+      showDetail(this, at, content);
+      this.opened ||= !document.body.classList.contains('with-panel');
+      document.body.classList.add('with-panel');
+      this.showAbovePanel(at);
     }, error => this.say(error));
-  }
-
-  private showDetail(at: number, content: api.Content): void {
-    const { detail } = this.ui;
-    const topics = this.tree.path(this.points.topic[at] ?? 0).map(topic =>
-      h('button', { type: 'button', class: 'link', title: topic.topic_description, onclick: () => void this.add({ kind: 'topic', topic }) }, topic.topic_short));
-    const fields = this.contents.fields(content).flatMap(([name, value]) => [h('dt', {}, name), h('dd', {}, value)]);
-    const like = this.map.columns.some(({ kind }) => kind === 'vector');
-    fill(detail,
-      h('div', { class: 'head' }, h('h2', {}, 'Row ', h('span', { class: 'id' }, content.id)),
-        h('button', { type: 'button', class: 'close', 'aria-label': 'Close', onclick: () => this.pick(null) }, '×')),
-      h('p', { class: 'text' }, ...marked(this.contents.text(content), this.searching.looked)),
-      topics.length > 0 ? h('p', { class: 'path' }, ...topics) : null,
-      h('dl', {}, ...fields),
-      h('p', { class: 'actions' },
-        like ? h('button', { type: 'button', class: 'plain', onclick: () => void this.searching.run('like', content.id) }, 'More like this') : null,
-        h('button', { type: 'button', class: 'plain', onclick: () => this.goTo(at) }, 'Go there')));
-    detail.hidden = false;
-    detail.scrollTop = 0;
-    this.ui.panel.scrollTop = 0;
-    this.opened ||= !document.body.classList.contains('with-panel');
-    document.body.classList.add('with-panel');
-    this.showAbovePanel(at);
   }
 
   /** Where the panel lies over the map, a row under it is moved to where it can be seen. */
@@ -398,6 +427,7 @@ export class App {
 
   /** Brings a point into the middle, near enough to see it among others. */
   goTo(at: number): void {
+    this.beside?.goTo(at);
     const scale = Math.max(this.plot.view.scale, this.plot.fitted() * 6);
     this.plot.see({ x: this.points.x[at] ?? 0, y: this.points.y[at] ?? 0, scale });
     this.pick(at);
@@ -413,6 +443,7 @@ export class App {
       return [];
     });
     const address: Address = { map: this.map.name, columns, colour: this.colourBy, view: this.plot.view };
+    if (this.beside) address.beside = this.beside.map.name;
     for (const filter of this.filters) {
       if (filter.kind === 'topic') address.topic = filter.topic.topic_id;
       if (filter.kind === 'meaning') address.search = { by: filter.by, q: filter.q, from: filter.from };
@@ -422,67 +453,24 @@ export class App {
     write(address);
   });
 
-  private tools(): void {
-    const { tools, help, canvas } = this.ui;
-    const lasso = (): void => {
-      this.plot.lassoMode = !this.plot.lassoMode;
-      this.showTools();
-    };
-    tools.lasso.addEventListener('click', lasso);
-    tools.fit.addEventListener('click', () => this.plot.fit());
-    tools.table.addEventListener('click', () => this.drawer.toggle());
-    tools.theme.addEventListener('click', toggle);
-    tools.help.addEventListener('click', () => help.showModal());
-    tools.panel.addEventListener('click', () => document.body.classList.toggle('with-panel'));
-    addEventListener('keydown', event => {
-      const typing = event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement;
-      if (event.key === 'Escape' && !help.open) return this.escape();
-      if (typing || event.ctrlKey || event.metaKey || event.altKey || help.open) return;
-      const does: Record<string, () => void> = {
-        '/': () => this.ui.q.focus(),
-        '0': () => this.plot.fit(),
-        '+': () => this.plot.zoom(1.4),
-        '=': () => this.plot.zoom(1.4),
-        '-': () => this.plot.zoom(1 / 1.4),
-        ArrowLeft: () => this.plot.pan(-0.15, 0),
-        ArrowRight: () => this.plot.pan(0.15, 0),
-        ArrowUp: () => this.plot.pan(0, 0.15),
-        ArrowDown: () => this.plot.pan(0, -0.15),
-        l: lasso,
-        t: () => this.drawer.toggle(),
-        c: () => void this.drawer.copy(),
-        d: toggle,
-        '?': () => help.showModal(),
-      };
-      const act = does[event.key];
-      // Arrows move through a table, and + is no command on a button.
-      if (!act || (event.key.startsWith('Arrow') && event.target !== canvas && event.target !== document.body)) return;
-      event.preventDefault();
-      act();
-    });
+  /** Shows all of what is seen. */
+  fit(): void {
+    this.plot.fit();
+    this.beside?.plot.fit();
   }
 
-  private showTools(): void {
-    const on = this.plot.lassoMode;
+  /** Whether drawing a line selects what is within. */
+  lasso(on: boolean): void {
+    this.plot.lassoMode = on;
+    if (this.beside) this.beside.plot.lassoMode = on;
     this.ui.tools.lasso.setAttribute('aria-pressed', String(on));
-    this.ui.stage.classList.toggle('lassoing', on);
-  }
-
-  /** What is nearest to hand goes first. */
-  private escape(): void {
-    if (document.activeElement === this.ui.q) this.ui.q.blur();
-    else if (this.plot.lassoMode) {
-      this.plot.lassoMode = false;
-      this.showTools();
-    } else if (this.focused !== null) this.pick(null);
-    else if (!this.ui.drawer.hidden) this.drawer.close();
-    else for (const filter of [...this.filters]) this.remove(filter);
+    document.body.classList.toggle('lassoing', on);
   }
 
   private readonly quiet = settled(6000, () => (this.ui.notice.hidden = true));
 
   /** Says something for a while. */
-  say(what: unknown): void {
+  readonly say = (what: unknown): void => {
     if (what instanceof DOMException && what.name === 'AbortError') return;
     const stale = what instanceof api.Refused && what.status === 409;
     const text = what instanceof Error ? what.message : String(what);
@@ -490,5 +478,5 @@ export class App {
     fill(this.ui.notice, sentence, stale ? h('button', { class: 'plain', type: 'button', onclick: () => location.reload() }, 'Load again') : null);
     this.ui.notice.hidden = false;
     if (!stale) this.quiet();
-  }
+  };
 }

@@ -2,7 +2,7 @@
 
 import { fill, h, rows, shown } from './dom';
 import { about, type Filter } from './filters';
-import { moment } from './legend';
+import { momentOf } from './legend';
 
 export class Chips {
   constructor(
@@ -28,7 +28,7 @@ function words(filter: Filter): string {
       return `${column}: ${names.length > 2 ? `${names.length} of them` : names.join(' or ')}`;
     }
     case 'range': {
-      const format = filter.isTime ? moment : shown;
+      const format = filter.isTime ? momentOf(filter.to - filter.from) : shown;
       return `${filter.column}: ${format(filter.from)} to ${format(filter.to)}`;
     }
     case 'topic':

@@ -33,7 +33,7 @@ export class Contents {
   /** The column whose text says best what a row is. */
   get textColumn(): string | null {
     if (this.map.text !== null) return this.map.text;
-    return this.map.columns.find(column => column.of === 'row' && column.kind === 'text')?.name ?? null;
+    return this.map.columns.find(column => column.of === 'row' && column.kind === 'text')?.own_name ?? null;
   }
 
   text({ row, id }: api.Content): string {
@@ -49,7 +49,8 @@ export class Contents {
 
   /** All that is known, without what is shown elsewhere. */
   fields({ row, point }: api.Content): [string, string][] {
-    const own = Object.entries(row ?? {}).filter(([name]) => name !== this.textColumn);
+    const columns = this.map.columns.filter(({ of, own_name }) => of === 'row' && own_name !== this.textColumn && own_name !== this.map.key);
+    const own = columns.map(({ own_name }) => [own_name, row?.[own_name]] as [string, unknown]);
     // That a row repeats no other is what everybody expects.
     const said = point['duplicate_class'] === 'singleton' ? [] : ['duplicate_class', 'cluster_id', 'distance_to_retained'];
     const known = said.map(name => [name, point[name]] as [string, unknown]);

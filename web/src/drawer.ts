@@ -1,78 +1,96 @@
-// The rows in front as a table, and as a statement that gives them again.
+// What lies below the map: lists of rows, one kind at a time.
 
 import type { App } from './app';
-import { words } from './content';
-import { counted, fill, h, rows } from './dom';
+import { fill, h } from './dom';
+import { DuplicatesSheet } from './duplicates';
+import { IssuesSheet } from './issues';
+import { RowsSheet } from './rows';
 
-/** Rows that are shown; the statement gives all. */
-const SHOWN = 200;
+/** One kind of list. */
+export interface Sheet {
+  label: string;
+  /** Why there is none; null where there is. */
+  missing: string | null;
+  /** Whether it shows what is in front, and changes with it. */
+  followsFront: boolean;
+  show(room: Room): Promise<void>;
+}
+
+/** Where a sheet is shown, as long as it is the one that was asked for last. */
+export interface Room {
+  place(title: (Node | string)[], actions: HTMLElement[], body: HTMLElement): void;
+  isCurrent(): boolean;
+}
+
+export type Kind = 'rows' | 'duplicates' | 'issues';
 
 export class Drawer {
+  private readonly sheets: Record<Kind, Sheet>;
+  private readonly tabs = h('div', { class: 'tabs', role: 'tablist', 'aria-label': 'Lists' });
+  private readonly title = h('h2');
+  private readonly actions = h('div', { class: 'actions' });
+  private readonly body = h('div', { class: 'scroll', role: 'tabpanel' });
+  private kind: Kind = 'rows';
   private asked = 0;
 
-  constructor(private readonly app: App) {}
+  constructor(private readonly app: App) {
+    this.sheets = { rows: new RowsSheet(app), duplicates: new DuplicatesSheet(app), issues: new IssuesSheet(app) };
+    const close = h('button', { type: 'button', class: 'close', 'aria-label': 'Close the list', onclick: () => this.close() }, '×');
+    fill(app.ui.drawer, h('div', { class: 'head' }, this.tabs, this.title, this.actions, close), this.body);
+  }
 
-  open(): void {
+  get isOpen(): boolean {
+    return !this.app.ui.drawer.hidden;
+  }
+
+  open(kind: Kind = 'rows'): void {
+    this.kind = kind;
     this.app.ui.drawer.hidden = false;
     document.body.classList.add('with-drawer');
     void this.show();
   }
 
   close(): void {
+    this.app.point(null);
     this.app.ui.drawer.hidden = true;
     document.body.classList.remove('with-drawer');
   }
 
   toggle(): void {
-    if (this.app.ui.drawer.hidden) this.open();
-    else this.close();
+    if (this.isOpen) this.close();
+    else this.open(this.kind);
   }
 
-  /** Shows what is in front by now, if it is open. */
+  /** Shows what is in front by now, if that is shown. */
   refresh(): void {
-    if (!this.app.ui.drawer.hidden) void this.show();
+    if (this.isOpen && this.sheets[this.kind].followsFront) void this.show();
+  }
+
+  /** The rows that were selected are so no more. */
+  unselected(): void {
+    if (this.kind === 'rows') this.close();
   }
 
   private async show(): Promise<void> {
-    const { app } = this;
     const asked = ++this.asked;
-    const total = app.passing ?? app.map.rows;
-    const front = app.front(SHOWN);
+    const sheet = this.sheets[this.kind];
+    fill(this.tabs, ...(Object.keys(this.sheets) as Kind[]).map(kind => h('button', {
+      type: 'button', role: 'tab', class: `tab tab-${kind}`, 'aria-selected': String(kind === this.kind), onclick: () => this.open(kind),
+    }, this.sheets[kind].label)));
+    const isCurrent = (): boolean => asked === this.asked;
+    const place: Room['place'] = (title, actions, body) => {
+      if (!isCurrent()) return;
+      // The mouse does not leave rows that are taken away from under it.
+      this.app.point(null);
+      fill(this.title, ...title);
+      fill(this.actions, ...actions);
+      fill(this.body, body);
+    };
+    if (sheet.missing !== null) return place([], [], h('p', { class: 'say' }, sheet.missing));
     try {
-      const contents = await app.contents.several(front.map(at => app.points.id(at)));
-      // Another table was asked for meanwhile.
-      if (asked !== this.asked) return;
-      const columns = app.map.columns.filter(({ of, kind }) => of === 'row' && kind !== 'vector' && kind !== 'other');
-      const head = h('thead', {}, h('tr', {}, ...columns.map(({ name, kind }) => h('th', { class: kind }, name))));
-      const at = new Map(front.map(at => [app.points.id(at), at]));
-      const body = h('tbody', {}, ...contents.map(({ id, row }) =>
-        h('tr', { tabindex: '0', onclick: () => app.goTo(at.get(id) ?? 0), onkeydown: (event: KeyboardEvent) => event.key === 'Enter' && app.goTo(at.get(id) ?? 0) },
-          ...columns.map(({ name, kind }) => h('td', { class: kind }, words(row?.[name]))))));
-      const more = total > front.length ? `, ${counted(front.length)} shown` : '';
-      fill(app.ui.drawer,
-        h('div', { class: 'head' }, h('h2', {}, rows(total), h('span', { class: 'soft' }, more)),
-          h('div', { class: 'actions' },
-            h('button', { type: 'button', class: 'plain copy', onclick: () => void this.copy() }, 'Copy as SQL'),
-            h('button', { type: 'button', class: 'close', 'aria-label': 'Close the table', onclick: () => this.close() }, '×'))),
-        h('div', { class: 'scroll' }, h('table', {}, head, body)));
+      await sheet.show({ place, isCurrent });
     } catch (error) {
-      app.say(error);
-    }
-  }
-
-  async copy(): Promise<void> {
-    const { app } = this;
-    try {
-      await navigator.clipboard.writeText(app.sql);
-      app.say('Copied: a statement that gives these rows');
-    } catch {
-      // Not allowed where the page did not come over a safe way: then to be copied by hand.
-      const text = h('textarea', { readonly: true, rows: 8 }, app.sql);
-      const dialog = h('dialog', { class: 'dialog' }, h('h2', {}, 'These rows as SQL'), text, h('form', { method: 'dialog' }, h('button', { class: 'plain' }, 'Close')));
-      dialog.addEventListener('close', () => dialog.remove());
-      document.body.append(dialog);
-      dialog.showModal();
-      text.select();
+      if (isCurrent()) this.app.say(error);
     }
   }
 }

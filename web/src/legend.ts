@@ -53,7 +53,12 @@ export interface LegendHandlers {
   range(from: number, to: number): void;
 }
 
-export const moment = (value: number): string => new Date(value).toISOString().slice(0, 10);
+const DAY = 24 * 3600 * 1000;
+/** Moments as people read them: days, or minutes where all lies within a few days. */
+export const momentOf = (span: number) => (value: number): string => {
+  const written = new Date(value).toISOString();
+  return span > 3 * DAY ? written.slice(0, 10) : written.slice(0, 16).replace('T', ' ');
+};
 
 export function legend(values: Values, chosen: Chosen | null, theme: Theme, handlers: LegendHandlers): HTMLElement {
   if (values.kind === 'quantities') {
@@ -62,10 +67,10 @@ export function legend(values: Values, chosen: Chosen | null, theme: Theme, hand
     return histogram(spread(values.values, low, high), chosen ?? { from: low, to: high }, {
       label: values.column,
       both: true,
-      format: isTime ? moment : shown,
+      format: isTime ? momentOf(high - low) : shown,
       colour: share => QUANTITIES[Math.min(QUANTITIES.length - 1, Math.floor(share * QUANTITIES.length))] as string,
       change: ({ from, to }) => handlers.range(from, to),
-    });
+    }).element;
   }
   const { names, sizes } = values;
   const items = names.slice(0, LISTED).map((name, place) => {

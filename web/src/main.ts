@@ -32,7 +32,9 @@ async function start(): Promise<void> {
   document.title = `${name} · Portolan`;
   const [info, topics] = await Promise.all([api.info(name), api.topics(name)]);
   ui.name.title = `${info.table}.${info.column}, laid out by ${info.projection}`;
-  app = new App(ui, info, new TopicTree(topics), address);
+  const table = listed.find(map => map.name === name)?.table;
+  const others = listed.filter(map => map.table === table && map.name !== name).map(map => map.name);
+  app = new App(ui, info, new TopicTree(topics), address, others);
   await app.start();
   const stale = listed.find(map => map.name === name);
   if (stale && ((stale.new_rows ?? 0) > 0 || (stale.gone_rows ?? 0) > 0)) {
@@ -70,9 +72,9 @@ Object.defineProperty(window, 'portolan', {
     screen(id: string): [number, number] | null {
       const at = app?.points.at(id) ?? -1;
       if (!app || at < 0) return null;
-      const [x, y] = app.plot.screen(app.points.x[at] ?? 0, app.points.y[at] ?? 0);
-      const box = ui.canvas.getBoundingClientRect();
-      return [x + box.left, y + box.top];
+      return app.plot.inWindow(app.points.x[at] ?? 0, app.points.y[at] ?? 0);
     },
+    /** The same on the map beside. */
+    beside: (id: string): [number, number] | null => app?.screenBeside(id) ?? null,
   },
 });

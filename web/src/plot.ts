@@ -23,6 +23,12 @@ export interface Handlers {
   view(): void;
 }
 
+/** Where points are. */
+export interface Places {
+  x: Float32Array;
+  y: Float32Array;
+}
+
 /** What is seen: the middle, and how large the square from -1 to 1 is beside the height of the window. */
 export interface View {
   x: number;
@@ -34,6 +40,7 @@ type Scatterplot = ReturnType<typeof createScatterplot>;
 
 export class Plot {
   private readonly plot: Scatterplot;
+  private readonly resizes: ResizeObserver;
   private drawn: Drawn | null = null;
   private busy = false;
   private stale = false;
@@ -103,7 +110,8 @@ export class Plot {
     canvas.addEventListener('wheel', touched, { passive: true });
     canvas.addEventListener('mousedown', touched, { passive: true });
     this.byTouch(handlers);
-    new ResizeObserver(() => this.resize(handlers)).observe(canvas.parentElement as Element);
+    this.resizes = new ResizeObserver(() => this.resize(handlers));
+    this.resizes.observe(canvas.parentElement as Element);
   }
 
   /** Shows these points; soon, and only the last of many. */
@@ -182,6 +190,40 @@ export class Plot {
     ];
   }
 
+  /** The same in the window of the browser. */
+  inWindow(x: number, y: number): [number, number] {
+    const [left, top] = this.screen(x, y);
+    const box = this.canvas.getBoundingClientRect();
+    return [left + box.left, top + box.top];
+  }
+
+  /** Puts a ring around a point; none hides it. */
+  ring(ring: HTMLElement, at: number | null, { x, y }: Places): void {
+    ring.hidden = at === null;
+    if (at === null) return;
+    const [left, top] = this.screen(x[at] ?? 0, y[at] ?? 0);
+    ring.style.transform = `translate(${left}px, ${top}px)`;
+  }
+
+  /** Shows some points as near as they can be seen together, with others around them. */
+  around(points: number[], { x, y }: Places): void {
+    if (points.length === 0) return;
+    let [left, right, bottom, top] = [Infinity, -Infinity, Infinity, -Infinity];
+    for (const at of points) {
+      [left, right] = [Math.min(left, x[at] ?? 0), Math.max(right, x[at] ?? 0)];
+      [bottom, top] = [Math.min(bottom, y[at] ?? 0), Math.max(top, y[at] ?? 0)];
+    }
+    const most = this.fitted() * 8;
+    const scale = Math.min(most, (1.2 * this.width) / this.height / (right - left || 1e-9), 1.2 / (top - bottom || 1e-9));
+    this.see({ x: (left + right) / 2, y: (bottom + top) / 2, scale: Math.max(this.fitted(), scale) });
+  }
+
+  /** Lets go of what it draws with. */
+  end(): void {
+    this.resizes.disconnect();
+    this.plot.destroy();
+  }
+
   /** Pixels of one unit of the square. */
   get pixels(): number {
     return ((this.matrix()[0] as number) * this.height) / 2;
@@ -213,7 +255,7 @@ export class Plot {
     const [width, height] = room(this.canvas);
     if (width < 1 || height < 1 || (width === this.width && height === this.height)) return;
     [this.width, this.height] = [width, height];
-    this.plot.set({ width, height });
+    this.plot.set({ width, height, ...(this.drawn ? dots(this.drawn.count, width) : {}) } as never);
     if (this.untouched) this.fit();
     handlers.view();
   }

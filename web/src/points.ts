@@ -63,6 +63,35 @@ export class Points {
     return chunk ? String(chunk.vector.get(at - chunk.start)) : '';
   }
 
+  /** Where the points are that are called so. */
+  places(ids: string[]): Map<string, number> {
+    const wanted = new Set(ids);
+    const found = new Map<string, number>();
+    for (const { start, vector } of this.ids) {
+      for (let row = 0; row < vector.length; row++) {
+        const id = String(vector.get(row));
+        if (wanted.has(id)) found.set(id, start + row);
+      }
+    }
+    // In the order in which they were asked for.
+    return new Map(ids.flatMap(id => (found.has(id) ? [[id, found.get(id) as number]] : [])));
+  }
+
+  /** For each point of another map of the same rows, where it is here, or -1. */
+  placesOf(other: Points): Int32Array {
+    const here = new Map<number | string, number>();
+    this.each((id, at) => here.set(id, at));
+    const places = new Int32Array(other.count).fill(-1);
+    other.each((id, at) => (places[at] = here.get(id) ?? -1));
+    return places;
+  }
+
+  private each(act: (id: number | string, at: number) => void): void {
+    for (const { start, vector } of this.ids) {
+      for (let row = 0; row < vector.length; row++) act(plain(vector.get(row)), start + row);
+    }
+  }
+
   /** The point that is called so, or -1. */
   at(id: string): number {
     for (const { start, vector } of this.ids) {
@@ -70,6 +99,13 @@ export class Points {
     }
     return -1;
   }
+}
+
+/** An id that is found again in a table of them: large numbers of Arrow's are objects of their own. */
+function plain(id: unknown): number | string {
+  if (typeof id === 'number' || typeof id === 'string') return id;
+  const number = Number(id);
+  return Number.isSafeInteger(number) ? number : String(id);
 }
 
 /** A column of categories. */

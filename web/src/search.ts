@@ -2,6 +2,7 @@
 
 import * as api from './api';
 import type { App } from './app';
+import { saveAsClassifier } from './classifier';
 import { marked } from './content';
 import { fill, h, rows, settled } from './dom';
 import { histogram, spread } from './histogram';
@@ -84,11 +85,12 @@ export class SearchPanel {
           format: value => value.toFixed(3),
           colour: () => 'var(--accent)',
           change: ({ from }) => this.from(from),
-        })
+        }).element
       : null;
+    const keep = h('button', { type: 'button', class: 'link keep', onclick: () => saveAsClassifier(app, q, this.found?.from ?? from) }, 'Save as a classifier');
     fill(app.ui.found,
       h('div', { class: 'head' }, h('h2', {}, heading), h('button', { type: 'button', class: 'close', 'aria-label': 'End the search', onclick: () => this.end() }, '×')),
-      chart, h('p', { class: 'tally' }, this.tally), this.list);
+      chart, h('p', { class: 'tally' }, this.tally, by === 'meaning' ? keep : null), this.list);
     app.ui.found.hidden = false;
     document.body.classList.toggle('with-panel', matchMedia('(min-width: 720px)').matches || document.body.classList.contains('with-panel'));
     fill(this.list);

@@ -1,6 +1,6 @@
 // A browser that looks at the page, and what tests ask of both.
 
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 // What tests install lies outside of the clone.
@@ -8,8 +8,10 @@ const require = createRequire(process.env.PORTOLAN_NODE_MODULES ?? import.meta.u
 const { chromium } = require('playwright-core');
 
 export const SERVER = process.env.PORTOLAN_URL;
+/** Another, which writes. */
+export const WRITABLE = process.env.PORTOLAN_WRITABLE_URL;
 /** Nothing may be asked of anyone else. */
-const OWN = [SERVER, process.env.PORTOLAN_GUARDED_URL].map(url => new URL(url).origin);
+const OWN = [SERVER, WRITABLE, process.env.PORTOLAN_GUARDED_URL].map(url => new URL(url).origin);
 const SCREENSHOTS = process.env.PORTOLAN_SCREENSHOTS;
 
 const FLAGS = [
@@ -54,8 +56,8 @@ export async function drawn(page) {
 }
 
 /** How many pixels of the map have a colour that says something: not paper, and not grey. */
-export const coloured = page => page.evaluate(() => {
-  const canvas = document.querySelector('canvas');
+export const coloured = (page, of = 'canvas') => page.evaluate(of => {
+  const canvas = document.querySelector(of);
   const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
   let count = 0;
   for (let at = 0; at < data.length; at += 4) {
@@ -63,7 +65,7 @@ export const coloured = page => page.evaluate(() => {
     if (a > 60 && Math.max(r, g, b) - Math.min(r, g, b) > 40) count++;
   }
   return count;
-});
+}, of);
 
 /** Rows of a statement. */
 export async function sql(statement) {
@@ -83,23 +85,24 @@ export async function inFront(page) {
 
 /** The statement that the page copies. */
 export async function copied(page) {
-  await page.locator('canvas').focus();
+  await page.locator('canvas').first().focus();
   await page.keyboard.press('c');
   await page.waitForFunction(() => document.querySelector('.notice').textContent.startsWith('Copied'));
   return page.evaluate(() => navigator.clipboard.readText());
 }
 
 /** A row that lies alone and in the open, and where. */
-export async function lonely(page) {
-  const rows = await sql('SELECT id FROM glosses.points');
-  return page.evaluate(ids => {
-    const canvas = document.querySelector('canvas');
-    const places = ids.map(id => ({ id: String(id), at: window.portolan.screen(String(id)) }));
+export async function lonely(page, of = 'canvas', map = 'glosses') {
+  const rows = await sql(`SELECT id FROM ${map}.points`);
+  return page.evaluate(([ids, of]) => {
+    const canvas = document.querySelector(of);
+    const screen = of.startsWith('.beside') ? window.portolan.beside : window.portolan.screen;
+    const places = ids.map(id => ({ id: String(id), at: screen(String(id)) }));
     const open = places.filter(({ at: [x, y] }) => document.elementFromPoint(x, y) === canvas);
     const room = ({ at }) => Math.min(...places.filter(({ at: other }) => other !== at).map(({ at: other }) => Math.hypot(at[0] - other[0], at[1] - other[1])));
     const { id, at } = open.reduce((best, place) => (room(place) > room(best) ? place : best));
     return { id, x: at[0], y: at[1] };
-  }, rows.map(({ id }) => id));
+  }, [rows.map(({ id }) => id), of]);
 }
 
 export const screen = (page, id) => page.evaluate(id => window.portolan.screen(id), id);
@@ -109,4 +112,40 @@ export async function picture(page, name) {
   if (!SCREENSHOTS) return;
   mkdirSync(SCREENSHOTS, { recursive: true });
   await page.screenshot({ path: `${SCREENSHOTS}/${name}.png` });
+}
+
+/** Where a row is on the map beside. */
+export const screenBeside = (page, id) => page.evaluate(id => window.portolan.beside(id), String(id));
+
+/** Moves the mouse around a circle, pressed. */
+export async function encircle(page, x, y, width, height) {
+  const around = turn => [x + width * Math.cos(turn), y + height * Math.sin(turn)];
+  await page.mouse.move(...around(0));
+  await page.mouse.down();
+  for (let step = 1; step <= 24; step++) {
+    await page.mouse.move(...around((step / 24) * 2 * Math.PI));
+    await page.waitForTimeout(20);
+  }
+  await page.mouse.up();
+}
+
+/** The file that a button makes the browser save, and its rows if it is CSV. */
+export async function saved(page, button) {
+  const [file] = await Promise.all([page.waitForEvent('download'), page.click(button)]);
+  const name = file.suggestedFilename();
+  const path = `${process.env.PORTOLAN_DOWNLOADS}/${name}`;
+  await file.saveAs(path);
+  return { name, path, rows: name.endsWith('.csv') ? csv(readFileSync(path, 'utf8')) : null };
+}
+
+/** The rows of CSV. */
+function csv(text) {
+  const lines = [[]];
+  for (const [, quoted, plain, end] of text.matchAll(/(?:"((?:[^"]|"")*)"|([^,"\n]*))(,|\n|$)/g)) {
+    lines.at(-1).push(quoted === undefined ? plain : quoted.replaceAll('""', '"'));
+    if (end === '\n') lines.push([]);
+    if (end === '') break;
+  }
+  const [names, ...rows] = lines.filter(line => line.length > 1);
+  return rows.map(row => Object.fromEntries(row.map((value, at) => [names[at], value])));
 }

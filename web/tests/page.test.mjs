@@ -1,49 +1,9 @@
 // The page as people use it: each test does what a person does, and looks at what is shown.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { coloured, copied, count, drawn, inFront, launch, lonely, open, picture, screen, sql, SERVER } from './browser.mjs';
-
-let browser;
-before(async () => {
-  browser = await launch();
-});
-after(() => browser?.close());
-
-/** A test with a page of its own, of which nothing may go wrong. */
-function look(name, options, act) {
-  test(name, { timeout: 300_000 }, async () => {
-    const page = await open(browser, options);
-    try {
-      await act(page);
-      assert.deepEqual(page.troubles, []);
-    } catch (error) {
-      await picture(page, `failed ${name}`);
-      throw error;
-    } finally {
-      await page.context().close();
-    }
-  });
-}
-
-/** Until nothing more is asked for or drawn. */
-async function settle(page) {
-  await page.waitForTimeout(350);
-  await page.waitForFunction(() => !document.querySelector('canvas').dataset.busy && !document.querySelector('.search.busy'));
-  await page.waitForTimeout(100);
-}
-
-/** Until the map has moved and moves no more. */
-async function still(page, id, from) {
-  let last = from;
-  for (let turn = 0; turn < 100; turn++) {
-    await page.waitForTimeout(150);
-    const now = await screen(page, id);
-    const moved = Math.hypot(now[0] - from[0], now[1] - from[1]) > 1;
-    if (moved && Math.hypot(now[0] - last[0], now[1] - last[1]) < 0.01) return;
-    last = now;
-  }
-}
+import { test } from 'node:test';
+import { coloured, copied, count, drawn, encircle, inFront, lonely, open, picture, saved, screen, sql, SERVER } from './browser.mjs';
+import { browser, look, settle, still } from './look.mjs';
 
 look('all rows are drawn, in colours of their topics', {}, async page => {
   assert.equal(await page.locator('.about .count').textContent(), '1,000 rows');
@@ -251,14 +211,7 @@ look('rows within a line are selected, shown, and copied as SQL', {}, async page
   const [x, y] = [canvas.x + canvas.width / 2, canvas.y + canvas.height / 2];
   await page.click('.tool-lasso');
   assert.equal(await page.locator('.tool-lasso').getAttribute('aria-pressed'), 'true');
-  const around = turn => [x + 150 * Math.cos(turn), y + 130 * Math.sin(turn)];
-  await page.mouse.move(...around(0));
-  await page.mouse.down();
-  for (let step = 1; step <= 24; step++) {
-    await page.mouse.move(...around((step / 24) * 2 * Math.PI));
-    await page.waitForTimeout(20);
-  }
-  await page.mouse.up();
+  await encircle(page, x, y, 150, 130);
   await page.waitForSelector('.drawer:not([hidden]) tbody tr');
   const front = await inFront(page);
   assert.ok(front > 10 && front < 1000, `${front}`);
@@ -269,6 +222,8 @@ look('rows within a line are selected, shown, and copied as SQL', {}, async page
   const statement = await page.evaluate(() => navigator.clipboard.readText());
   const ids = await sql(statement);
   assert.equal(ids.length, front);
+  const { rows } = await saved(page, '.drawer .csv');
+  assert.deepEqual(rows.map(row => Number(row.id)).sort(), ids.map(({ id }) => id).sort());
   // They are those that lie within the line that was drawn.
   await page.click('.drawer .close');
   await settle(page);

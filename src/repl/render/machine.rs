@@ -1,15 +1,13 @@
 //! The formats for programs: Arrow's own writers, with nothing shortened.
 
 use std::io::Write;
-use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, StringBuilder};
+use arrow::array::RecordBatch;
 use arrow::csv;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use arrow::error::ArrowError;
+use arrow::datatypes::SchemaRef;
 use arrow::ipc::writer::{FileWriter, StreamWriter};
 use arrow::json;
-use arrow::json::writer::{EncoderOptions, JsonArray, LineDelimited, make_encoder};
+use arrow::json::writer::{JsonArray, LineDelimited};
 use datafusion::common::DataFusionError;
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::basic::{Compression, ZstdLevel};
@@ -17,6 +15,7 @@ use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::properties::WriterProperties;
 
 use crate::error::{Error, Result};
+use crate::nested::nested_as_json;
 use crate::repl::render::{Renderer, Sink, write_error};
 
 /// Bytes of a Parquet row group: what is held in memory while it grows.
@@ -49,40 +48,6 @@ impl Renderer for Separated<'_> {
         // The header is written with the first batch, so there must be one.
         if self.begun { Ok(()) } else { self.batch(&RecordBatch::new_empty(self.schema.clone())) }
     }
-}
-
-/// The batch with its nested columns as JSON text.
-fn nested_as_json(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    if !batch.columns().iter().any(|column| column.data_type().is_nested()) {
-        return Ok(batch.clone());
-    }
-    let options = EncoderOptions::default().with_explicit_nulls(true);
-    let mut fields = Vec::with_capacity(batch.num_columns());
-    let mut columns = Vec::with_capacity(batch.num_columns());
-    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
-        if !column.data_type().is_nested() {
-            fields.push(field.as_ref().clone());
-            columns.push(column.clone());
-            continue;
-        }
-        let mut encoder = make_encoder(field, column.as_ref(), &options)?;
-        let mut texts = StringBuilder::new();
-        let mut json = Vec::new();
-        for row in 0..column.len() {
-            if encoder.is_null(row) {
-                texts.append_null();
-                continue;
-            }
-            json.clear();
-            encoder.encode(row, &mut json);
-            let text = std::str::from_utf8(&json)
-                .map_err(|error| ArrowError::JsonError(error.to_string()))?;
-            texts.append_value(text);
-        }
-        fields.push(Field::new(field.name(), DataType::Utf8, true));
-        columns.push(Arc::new(texts.finish()) as ArrayRef);
-    }
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }
 
 /// One JSON array.

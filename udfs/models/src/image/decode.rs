@@ -29,18 +29,47 @@ const KINDS: &str = "JPEG, PNG, WebP, GIF, BMP and TIFF";
 /// The picture in the bytes of a file. No memory is taken for one that says it has more than
 /// `max_pixels`.
 pub fn decode(bytes: &[u8], max_pixels: u64) -> Result<Picture> {
-    let (kind, picture) = match image::guess_format(bytes) {
-        Ok(ImageFormat::Jpeg) => ("JPEG", jpeg::decode(bytes, max_pixels)),
-        Ok(ImageFormat::Png) => ("PNG", read(bytes, ImageFormat::Png, max_pixels)),
-        Ok(ImageFormat::WebP) => ("WebP", read(bytes, ImageFormat::WebP, max_pixels)),
-        Ok(ImageFormat::Gif) => ("GIF", read(bytes, ImageFormat::Gif, max_pixels)),
-        Ok(ImageFormat::Bmp) => ("BMP", read(bytes, ImageFormat::Bmp, max_pixels)),
-        Ok(ImageFormat::Tiff) => ("TIFF", read(bytes, ImageFormat::Tiff, max_pixels)),
-        _ => return Err(unknown(bytes)),
+    let Some(format) = guessed(bytes) else { return Err(unknown(bytes)) };
+    let picture = match format {
+        ImageFormat::Jpeg => jpeg::decode(bytes, max_pixels),
+        _ => read(bytes, format, max_pixels),
     };
-    picture.map_err(|Reason(reason)| {
-        Error::Input(format!("a picture ({kind}) cannot be read: {reason}"))
+    picture.map_err(|reason| failed(format, reason))
+}
+
+/// The same with what is transparent in it, of any format but JPEG, which knows no transparency.
+pub fn with_transparency(
+    bytes: &[u8],
+    format: ImageFormat,
+    max_pixels: u64,
+) -> Result<DynamicImage> {
+    let (mut picture, orientation) =
+        opened(bytes, format, max_pixels).map_err(|reason| failed(format, reason))?;
+    picture.apply_orientation(orientation);
+    Ok(picture)
+}
+
+/// What the bytes of a file say they are, if it is something that can be read.
+pub fn guessed(bytes: &[u8]) -> Option<ImageFormat> {
+    let format = image::guess_format(bytes).ok()?;
+    name(format).map(|_| format)
+}
+
+fn name(format: ImageFormat) -> Option<&'static str> {
+    Some(match format {
+        ImageFormat::Jpeg => "JPEG",
+        ImageFormat::Png => "PNG",
+        ImageFormat::WebP => "WebP",
+        ImageFormat::Gif => "GIF",
+        ImageFormat::Bmp => "BMP",
+        ImageFormat::Tiff => "TIFF",
+        _ => return None,
     })
+}
+
+fn failed(format: ImageFormat, Reason(reason): Reason) -> Error {
+    let kind = name(format).unwrap_or("of no kind that is known");
+    Error::Input(format!("a picture ({kind}) cannot be read: {reason}"))
 }
 
 /// Why a picture cannot be read, as the last part of a sentence.
@@ -69,15 +98,25 @@ pub fn check_size(width: usize, height: usize, max_pixels: u64) -> Result<(), Re
 }
 
 fn read(bytes: &[u8], format: ImageFormat, max_pixels: u64) -> Result<Picture, Reason> {
+    let (picture, orientation) = opened(bytes, format, max_pixels)?;
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    let picture = Picture::new(width, height, rgb(picture)?);
+    Ok(picture.ok_or("it has fewer pixels than it says")?.upright(orientation))
+}
+
+/// The pixels as they are in the file, and which side is up.
+fn opened(
+    bytes: &[u8],
+    format: ImageFormat,
+    max_pixels: u64,
+) -> Result<(DynamicImage, Orientation), Reason> {
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(memory_for(max_pixels));
     let mut decoder = reader.into_decoder().map_err(plain)?;
     let (width, height) = decoder.dimensions();
     check_size(width as usize, height as usize, max_pixels)?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let pixels = rgb(DynamicImage::from_decoder(decoder).map_err(plain)?)?;
-    let picture = Picture::new(width as usize, height as usize, pixels);
-    Ok(picture.ok_or("it has fewer pixels than it says")?.upright(orientation))
+    Ok((DynamicImage::from_decoder(decoder).map_err(plain)?, orientation))
 }
 
 /// What a decoder may take: a picture of 16 bits with transparency, and as much again to work.

@@ -5,7 +5,9 @@ mod jpeg;
 mod picture;
 mod preprocess;
 mod resize;
+mod thumbnail;
 
 pub use decode::{MAX_PIXELS, decode};
 pub use picture::Picture;
 pub use preprocess::{Fit, Input, Layout, Preprocessing};
+pub use thumbnail::{Thumbnail, is_picture, thumbnail};
