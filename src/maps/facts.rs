@@ -20,8 +20,10 @@ pub const POINTS: &str = "points";
 pub const TOPICS: &str = "topics";
 /// The table of what is known of a map.
 pub const INFO: &str = "info";
-/// A map's tables; the one that says what is known of it is written last.
-pub const TABLES: [&str; 4] = [POINTS, TOPICS, "neighbors", INFO];
+/// The table of names that people give to rows of a map.
+pub const TAGS: &str = "tags";
+/// A map's tables.
+pub const TABLES: [&str; 5] = [POINTS, TOPICS, "neighbors", TAGS, INFO];
 
 /// What is known of a map.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -79,6 +81,14 @@ impl Facts {
     /// The table that it is of.
     pub fn source(&self) -> TableName {
         TableName { schema: self.schema.clone(), table: self.table.clone() }
+    }
+
+    /// Whether rows of another map are called as those of this one are, so that a name means the same row.
+    pub fn calls_rows_as(&self, other: &Self) -> bool {
+        // Lasting numbers are those of one table, while a key says which row is meant in any.
+        self.key == other.key
+            && self.source() == other.source()
+            && (self.key.is_some() || self.table_id == other.table_id)
     }
 
     /// As a table of one row.

@@ -15,15 +15,17 @@ use portolan_udfs::{Fingerprint, Namer, Settings, Work};
 
 use crate::database::Database;
 use crate::error::{Error, Result};
-use crate::maps::{Facts, INFO, TABLES};
+use crate::maps::{Facts, INFO, POINTS, TAGS, TOPICS};
 use crate::memory::Pool;
 use crate::result::ResultSet;
 use crate::statements::classifiers::query;
 use crate::statements::map_grammar::{CreateMap, MapStatement};
 use crate::statements::names::{self, quoted};
-use crate::statements::{map_options, show_maps, unknown_column};
+use crate::statements::{map_options, map_tags, show_maps, unknown_column};
 use crate::system::SYSTEM_SCHEMA;
-use crate::tables::{Bundle, ColumnRole, Definition, Storage, Table, TableName, create};
+use crate::tables::{
+    Bundle, ColumnRole, Definition, Storage, Table, TableName, create, is_conflict,
+};
 use crate::watched::Watched;
 
 /// Runs one of them.
@@ -33,6 +35,7 @@ pub async fn run(db: &Database, statement: &MapStatement, text: &str) -> Result<
         MapStatement::Refresh { name, full } => {
             refresh(db, &names::identifier(db, name), *full, text).boxed().await
         }
+        MapStatement::Tag(tag) => map_tags::run(db, tag, text).boxed().await,
         MapStatement::Show => show_maps::show(db).boxed().await,
         MapStatement::Drop { names, if_exists } => {
             for name in names {
@@ -239,12 +242,52 @@ async fn store(
     let info = facts.row(name)?;
     let about = about(name, &facts)?;
     let mut tables = BTreeMap::new();
-    for (table, rows) in TABLES.iter().zip([map.points, map.topics, map.neighbors, info]) {
+    let parts = [
+        (POINTS, map.points.clone()),
+        (TOPICS, map.topics),
+        ("neighbors", map.neighbors),
+        (INFO, info),
+    ];
+    for (table, rows) in parts {
         let version = write(db, &Storage::bundled(name, table), rows, text).await?;
-        tables.insert((*table).to_string(), version);
+        tables.insert(table.to_string(), version);
     }
-    let bundle = Bundle { tables, about };
-    let stored = db.catalog().storage().put_bundle(name, &bundle, replace).await?;
+    let mut bundle = Bundle { tables, about };
+    loop {
+        // Rows may have been tagged while the map was made.
+        db.catalog().refresh().await?;
+        let was = db.catalog().bundle(name).filter(|_| replace);
+        let tags = map_tags::kept(db, name, was.as_ref(), &facts, &map.points).await?;
+        let Some(version) = write_alone(db, &Storage::bundled(name, TAGS), tags, text).await?
+        else {
+            continue;
+        };
+        bundle.tables.insert(TAGS.to_string(), version);
+        let storage = db.catalog().storage();
+        let stored = match &was {
+            Some(was) => storage.exchange_bundle(name, was, &bundle).await?,
+            None => storage.put_bundle(name, &bundle, false).await?,
+        };
+        if stored || !replace {
+            db.catalog().refresh().await?;
+            return Ok(stored);
+        }
+    }
+}
+
+/// Puts other rows in the place of those of one of a map's tables. False if the map is another one by now.
+pub async fn exchange(
+    db: &Database,
+    name: &str,
+    was: &Bundle,
+    (table, rows): (&str, RecordBatch),
+    text: &str,
+) -> Result<bool> {
+    let place = Storage::bundled(name, table);
+    let Some(version) = write_alone(db, &place, rows, text).await? else { return Ok(false) };
+    let mut now = was.clone();
+    now.tables.insert(table.to_string(), version);
+    let stored = db.catalog().storage().exchange_bundle(name, was, &now).await?;
     db.catalog().refresh().await?;
     Ok(stored)
 }
@@ -284,6 +327,20 @@ async fn write(db: &Database, name: &TableName, rows: RecordBatch, text: &str) -
     };
     let dataset = create(storage, name, existing, stream, text).boxed().await?;
     Ok(dataset.version_id())
+}
+
+/// The same, or nothing if someone else writes to the table meanwhile.
+async fn write_alone(
+    db: &Database,
+    name: &TableName,
+    rows: RecordBatch,
+    text: &str,
+) -> Result<Option<u64>> {
+    match write(db, name, rows, text).await {
+        Ok(version) => Ok(Some(version)),
+        Err(error) if is_conflict(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 async fn refresh(db: &Database, name: &str, full: bool, text: &str) -> Result<ResultSet> {

@@ -20,6 +20,7 @@ mod locate;
 mod maintenance;
 mod map_grammar;
 mod map_options;
+mod map_tags;
 mod mapped;
 mod maps;
 mod merge;

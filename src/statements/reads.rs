@@ -95,6 +95,7 @@ mod tests {
             "EXECUTE p",
             "PULL MODEL 'x'",
             "REFRESH MAP m",
+            "ALTER MAP m TAG 'x' WHERE true",
             "VACUUM",
             "CREATE SECRET s (TYPE http, BEARER_TOKEN 'x')",
         ] {

@@ -14,7 +14,7 @@ mod topics;
 pub use build::build;
 pub use ground::{Ground, Maps, NoMaps};
 pub use refresh::{Refreshed, refresh};
-pub use stored::Stored;
+pub use stored::{Stored, among};
 
 use arrow::array::{ArrayRef, RecordBatch};
 use datafusion_common::{DataFusionError, exec_datafusion_err};
