@@ -46,6 +46,9 @@ pub struct Facts {
     pub text: Option<String>,
     /// The column that rows are called by; their lasting numbers if there is none.
     pub key: Option<String>,
+    /// The map that it is laid out to be compared with.
+    #[serde(default)]
+    pub align_to: Option<String>,
     /// How it was asked for.
     pub wanted: Wanted,
     /// How it was laid out.
@@ -124,6 +127,7 @@ impl Facts {
             ("n_topics", count(self.wanted.n_topics.map(|count| count as u64))),
             ("duplicates", flag(self.wanted.duplicates)),
             ("duplicate_cutoff", number(Some(self.wanted.duplicate_cutoff))),
+            ("align_to", text(self.align_to.clone())),
             ("recall", Arc::new(Float32Array::from(vec![self.recall])) as ArrayRef),
             ("created", time(self.created)),
             ("refreshed", time(self.refreshed)),

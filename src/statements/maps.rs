@@ -10,7 +10,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::EmptyRecordBatchStream;
 use datafusion::physical_plan::memory::MemoryStream;
 use futures::FutureExt;
-use portolan_udfs::map::{self, Given, Map, Stored, Wanted};
+use portolan_udfs::map::{self, Given, Map, Stored};
 use portolan_udfs::{Fingerprint, Namer, Settings, Work};
 
 use crate::database::Database;
@@ -20,8 +20,9 @@ use crate::memory::Pool;
 use crate::result::ResultSet;
 use crate::statements::classifiers::query;
 use crate::statements::map_grammar::{CreateMap, MapStatement};
+use crate::statements::map_options::MapOptions;
 use crate::statements::names::{self, quoted};
-use crate::statements::{map_options, map_tags, show_maps, unknown_column};
+use crate::statements::{aligned, map_options, map_tags, show_maps, unknown_column};
 use crate::system::SYSTEM_SCHEMA;
 use crate::tables::{
     Bundle, ColumnRole, Definition, Storage, Table, TableName, create, is_conflict,
@@ -80,8 +81,8 @@ async fn create_map(db: &Database, create: &CreateMap, text: &str) -> Result<Res
         return Err(unknown_column(&definition, &place.to_string(), &column));
     };
     map_options::check_vectors(field, &definition, &place)?;
-    let (wanted, texts) = map_options::options(db, &create.options, &definition, &place)?;
-    let made = laid_out(db, &name, &table, &column, texts, wanted).await?;
+    let options = map_options::options(db, &create.options, &definition, &place)?;
+    let made = laid_out(db, &name, &table, &column, options).await?;
     if !store(db, &name, made, create.replace, text).await? {
         return Err(taken("map", "another process has just made it; use CREATE OR REPLACE MAP"));
     }
@@ -113,19 +114,25 @@ async fn laid_out(
     name: &str,
     table: &Table,
     column: &str,
-    text: Option<String>,
-    wanted: Wanted,
+    options: MapOptions,
 ) -> Result<(Map, Facts)> {
+    let MapOptions { wanted, text, align_to } = options;
     let definition = table.definition();
     let place = table.name().cloned().unwrap_or_else(|| Storage::bundled(name, "source"));
     let key = key(table, &definition)?;
+    let other = match &align_to {
+        Some(other) => Some(aligned::other(db, other, table, &place, key.as_deref()).await?),
+        None => None,
+    };
+    let (align_to, there) = other.unzip();
     let rows = Rows::read(db, table, key.as_deref(), column, text.as_deref()).await?;
     let asked = wanted.clone();
     let namer = match db.context().state().config().options().extensions.get::<Settings>() {
         Some(settings) => Namer::of("CREATE MAP", settings)?,
         None => None,
     };
-    let making = move |work: &Work| map::build(&rows.given(), &asked, namer.as_ref(), work);
+    let making =
+        move |work: &Work| map::build(&rows.given(), &asked, there.as_ref(), namer.as_ref(), work);
     let made = aside(db, making).await?;
     let field = definition.column(column);
     let now = Utc::now().timestamp_micros();
@@ -142,6 +149,7 @@ async fn laid_out(
         fingerprint: field.and_then(Fingerprint::of),
         text,
         key,
+        align_to,
         wanted,
         projection: made.projection,
         recall: made.recall,
@@ -157,7 +165,7 @@ async fn laid_out(
 }
 
 /// What tells a table from a later one of its name.
-fn table_id(table: &Table) -> Option<String> {
+pub fn table_id(table: &Table) -> Option<String> {
     Definition::id(&table.dataset().schema().metadata).map(str::to_string)
 }
 
@@ -360,8 +368,12 @@ async fn refresh(db: &Database, name: &str, full: bool, text: &str) -> Result<Re
         }
     }
     if full {
-        let (column, texts, wanted) = (&facts.column, facts.text.clone(), facts.wanted.clone());
-        let (made, mut anew) = laid_out(db, name, &table, column, texts, wanted).await?;
+        let options = MapOptions {
+            wanted: facts.wanted.clone(),
+            text: facts.text.clone(),
+            align_to: facts.align_to.clone(),
+        };
+        let (made, mut anew) = laid_out(db, name, &table, &facts.column, options).await?;
         anew.created = facts.created;
         store(db, name, (made, anew), true, text).await?;
         return done();

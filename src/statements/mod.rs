@@ -1,6 +1,7 @@
 //! Our SQL statements: parse, plan, run; one statement family a file.
 
 mod about_grammar;
+mod aligned;
 mod alter_table;
 mod backfill;
 mod change;

@@ -1,5 +1,6 @@
 //! Maps that are kept: their points, topics and neighbours, as the tables that they are stored in.
 
+mod aligned;
 mod build;
 mod duplicates;
 mod ground;
