@@ -30,6 +30,15 @@ pub enum MapStatement {
     },
     /// ALTER MAP m TAG 'x' WHERE condition, ALTER MAP m UNTAG 'x' [WHERE condition]
     Tag(Box<TagMap>),
+    /// EXPORT MAP m TO 'file' [WITH (option = value, …)]
+    Export {
+        /// The map.
+        name: Ident,
+        /// Where it is written to.
+        place: String,
+        /// Names and values, as they were written.
+        options: Vec<(String, String)>,
+    },
     /// CREATE MAP
     Create(Box<CreateMap>),
 }
@@ -62,6 +71,15 @@ pub fn parse(parser: &mut Parser<'_>) -> Result<Option<MapStatement>, ParserErro
             parser.next_token();
         }
         return Ok(Some(MapStatement::Refresh { name, full }));
+    }
+    if word(&parser.peek_token(), "export") && word(&parser.peek_nth_token(1), "map") {
+        parser.next_token();
+        parser.next_token();
+        let name = parser.parse_identifier()?;
+        parser.expect_keyword(Keyword::TO)?;
+        let place = text(parser, "a file, as 'map.svg'")?;
+        let options = parse_options(parser)?;
+        return Ok(Some(MapStatement::Export { name, place, options }));
     }
     if word(&parser.peek_token(), "alter") && word(&parser.peek_nth_token(1), "map") {
         parser.next_token();
@@ -155,6 +173,12 @@ mod tests {
             matches!(parsed("alter map m untag 'x'"), Ok(Some(MapStatement::Tag(tag))) if tag.away)
         );
         assert!(parsed("ALTER MAP m TAG 'x'").is_err());
+        let exported = parsed("EXPORT MAP m TO 'a.svg' WITH (width = 900, title = 'A map')");
+        let Ok(Some(MapStatement::Export { place, options, .. })) = exported else {
+            panic!("{exported:?}")
+        };
+        assert_eq!((place.as_str(), options.len()), ("a.svg", 2));
+        assert!(parsed("EXPORT MAP m TO a").is_err());
         assert!(matches!(parsed("CREATE TABLE map (a INT)"), Ok(None)));
         assert!(parsed("CREATE MAP m ON t").is_err());
         assert!(parsed("CREATE MAP m (v)").is_err());

@@ -15,6 +15,7 @@ use portolan_udfs::{Fingerprint, Namer, Settings, Work};
 
 use crate::database::Database;
 use crate::error::{Error, Result};
+use crate::map_export;
 use crate::maps::{Facts, INFO, POINTS, TAGS, TOPICS};
 use crate::memory::Pool;
 use crate::result::ResultSet;
@@ -37,6 +38,11 @@ pub async fn run(db: &Database, statement: &MapStatement, text: &str) -> Result<
             refresh(db, &names::identifier(db, name), *full, text).boxed().await
         }
         MapStatement::Tag(tag) => map_tags::run(db, tag, text).boxed().await,
+        MapStatement::Export { name, place, options } => {
+            let name = names::identifier(db, name);
+            map_export::export(db, &name, place, options).boxed().await?;
+            Ok(ResultSet::done("EXPORT MAP"))
+        }
         MapStatement::Show => show_maps::show(db).boxed().await,
         MapStatement::Drop { names, if_exists } => {
             for name in names {

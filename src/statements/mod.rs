@@ -54,6 +54,7 @@ use datafusion::sql::sqlparser::ast::{ObjectType, Set, Statement as Sql};
 use crate::database::Database;
 use crate::error::{Error, Location, Result};
 use crate::result::ResultSet;
+pub(crate) use classifiers::query;
 pub(crate) use columns::unknown as unknown_column;
 use futures::FutureExt;
 use grammar::Own;

@@ -96,6 +96,7 @@ mod tests {
             "PULL MODEL 'x'",
             "REFRESH MAP m",
             "ALTER MAP m TAG 'x' WHERE true",
+            "EXPORT MAP m TO 'm.svg'",
             "VACUUM",
             "CREATE SECRET s (TYPE http, BEARER_TOKEN 'x')",
         ] {
