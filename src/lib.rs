@@ -24,6 +24,7 @@ mod database;
 mod error;
 mod files;
 mod functions;
+mod map_export;
 mod map_view;
 mod maps;
 mod memory;

@@ -159,3 +159,48 @@ async fn a_damaged_map_says_so() {
     db.sql("DROP MAP m").await.unwrap();
     assert!(!folder.path().join("m.map").exists());
 }
+
+/// Nobody's tag is lost because others tag rows at that time, or make the map anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_tag_rows_at_once() {
+    let db = Database::in_memory().await.unwrap();
+    db.sql(TABLE).await.unwrap();
+    db.sql(MAP).await.unwrap();
+    let mut statements: Vec<String> =
+        (1..=8).map(|n| format!("ALTER MAP m TAG 'tag {n}' WHERE id % {n} = 0")).collect();
+    statements.push("REFRESH MAP m FULL".to_string());
+    let running: Vec<_> = statements
+        .into_iter()
+        .map(|statement| {
+            let db = db.clone();
+            tokio::spawn(async move { db.sql(&statement).await.unwrap().collect().await.unwrap() })
+        })
+        .collect();
+    for statement in running {
+        statement.await.unwrap();
+    }
+    for n in 1..=8 {
+        let count = text(&db, &format!("SELECT count(*) FROM m.tags WHERE tag = 'tag {n}'")).await;
+        assert_eq!(count, (60 / n).to_string(), "tag {n}");
+    }
+}
+
+/// A map of an earlier release has no table of tags: it gets one with the first of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_map_without_a_table_of_tags() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = folder.path().to_str().unwrap();
+    let db = Database::open(location).await.unwrap();
+    db.sql(TABLE).await.unwrap();
+    db.sql(MAP).await.unwrap();
+    let file = folder.path().join("m.map/_map.json");
+    let mut bundle: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    bundle["tables"].as_object_mut().unwrap().remove("tags").unwrap();
+    std::fs::write(&file, bundle.to_string()).unwrap();
+    std::fs::remove_dir_all(folder.path().join("m.map/tags.lance")).unwrap();
+    let db = Database::open(location).await.unwrap();
+    assert!(error(&db, "SELECT * FROM m.tags").await.contains("table 'm.tags' does not exist"));
+    assert_eq!(text(&db, "ALTER MAP m TAG 'x' WHERE id < 3").await, "2");
+    assert_eq!(text(&db, "SELECT count(*) FROM m.tags").await, "2");
+}

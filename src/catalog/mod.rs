@@ -313,7 +313,7 @@ impl Shared {
                 format!(", of which map '{name}' is; {name}.points has the points alone"),
             ));
         };
-        Ok(Some(joined(name, &facts, points, &Table::new(source, dataset))?))
+        Ok(Some(joined(name, &facts, points, &Table::new(source, dataset), false)?))
     }
 
     fn names(&self, schema: &str) -> Vec<String> {

@@ -11,6 +11,7 @@ use datafusion::arrow::datatypes::{DataType, FieldRef, Schema, UInt64Type};
 use datafusion::catalog::TableProvider;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use portolan_udfs::Fingerprint;
 
@@ -454,8 +455,12 @@ fn row_ids(points: &[RecordBatch]) -> String {
 }
 
 /// The rows of a statement of ours: a place in its text is none in one that a user wrote.
-pub async fn stream(db: &Database, text: &str) -> Result<SendableRecordBatchStream> {
-    Ok(db.sql(text).boxed().await.map_err(Error::without_place)?.into_stream())
+/// (Boxed, since a statement may be what asks for them.)
+pub fn stream<'a>(
+    db: &'a Database,
+    text: &'a str,
+) -> BoxFuture<'a, Result<SendableRecordBatchStream>> {
+    async move { Ok(db.sql(text).await.map_err(Error::without_place)?.into_stream()) }.boxed()
 }
 
 async fn collect(db: &Database, text: &str) -> Result<Vec<RecordBatch>> {

@@ -4,5 +4,5 @@
 mod in_order;
 mod sought;
 
-pub use in_order::{InOrder, KEY, Kind, Whose};
+pub use in_order::{Column, InOrder, KEY, Kind, Whose, quoted};
 pub use sought::Sought;

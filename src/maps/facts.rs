@@ -20,8 +20,10 @@ pub const POINTS: &str = "points";
 pub const TOPICS: &str = "topics";
 /// The table of what is known of a map.
 pub const INFO: &str = "info";
-/// A map's tables; the one that says what is known of it is written last.
-pub const TABLES: [&str; 4] = [POINTS, TOPICS, "neighbors", INFO];
+/// The table of names that people give to rows of a map.
+pub const TAGS: &str = "tags";
+/// A map's tables.
+pub const TABLES: [&str; 5] = [POINTS, TOPICS, "neighbors", TAGS, INFO];
 
 /// What is known of a map.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,6 +46,9 @@ pub struct Facts {
     pub text: Option<String>,
     /// The column that rows are called by; their lasting numbers if there is none.
     pub key: Option<String>,
+    /// The map that it is laid out to be compared with.
+    #[serde(default)]
+    pub align_to: Option<String>,
     /// How it was asked for.
     pub wanted: Wanted,
     /// How it was laid out.
@@ -81,6 +86,14 @@ impl Facts {
         TableName { schema: self.schema.clone(), table: self.table.clone() }
     }
 
+    /// Whether rows of another map are called as those of this one are, so that a name means the same row.
+    pub fn calls_rows_as(&self, other: &Self) -> bool {
+        // Lasting numbers are those of one table, while a key says which row is meant in any.
+        self.key == other.key
+            && self.source() == other.source()
+            && (self.key.is_some() || self.table_id == other.table_id)
+    }
+
     /// As a table of one row.
     pub fn row(&self, map: &str) -> Result<RecordBatch> {
         let text = |value: Option<String>| -> ArrayRef { Arc::new(StringArray::from(vec![value])) };
@@ -114,6 +127,7 @@ impl Facts {
             ("n_topics", count(self.wanted.n_topics.map(|count| count as u64))),
             ("duplicates", flag(self.wanted.duplicates)),
             ("duplicate_cutoff", number(Some(self.wanted.duplicate_cutoff))),
+            ("align_to", text(self.align_to.clone())),
             ("recall", Arc::new(Float32Array::from(vec![self.recall])) as ArrayRef),
             ("created", time(self.created)),
             ("refreshed", time(self.refreshed)),

@@ -14,6 +14,9 @@ use crate::tables::Table;
 /// Columns of the points that say how they are stored, not what they are.
 const INNER: [&str; 5] = ["component", "level", "cell", "row_id", "vector_hash"];
 
+/// What a point is called, where that is asked for.
+pub const POINT: &str = "_portolan_point";
+
 /// The join. A row of the table that has no point is not in it, nor a point whose row is gone.
 ///
 /// The points' columns keep their names. A column of the table that has one of these is called by the
@@ -23,6 +26,7 @@ pub fn joined(
     facts: &Facts,
     points: Table,
     source: &Table,
+    with_point: bool,
 ) -> Result<Arc<dyn TableProvider>> {
     let columns: Vec<String> =
         source.schema().fields().iter().map(|field| field.name().clone()).collect();
@@ -58,6 +62,9 @@ pub fn joined(
         taken.push(called);
     }
     shown.extend(told.iter().map(|name| Expr::Column(of(&points_are, name)).alias(name)));
+    if with_point {
+        shown.push(Expr::Column(of(&points_are, "id")).alias(POINT));
+    }
     let points: Arc<dyn TableProvider> = Arc::new(points);
     let points = LogicalPlanBuilder::scan(points_are, provider_as_source(points), None)?.build()?;
     let plan = LogicalPlanBuilder::scan(rows_are, provider_as_source(rows), None)?

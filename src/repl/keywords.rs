@@ -2,8 +2,8 @@
 
 /// Words that begin a statement.
 pub const STATEMENTS: &[&str] = &[
-    "ALTER", "ANALYZE", "COPY", "CREATE", "DELETE", "DESCRIBE", "DROP", "EXPLAIN", "INSERT",
-    "MERGE", "OPTIMIZE", "PULL", "REFRESH", "RESET", "RESTORE", "SELECT", "SET", "SHOW",
+    "ALTER", "ANALYZE", "COPY", "CREATE", "DELETE", "DESCRIBE", "DROP", "EXPLAIN", "EXPORT",
+    "INSERT", "MERGE", "OPTIMIZE", "PULL", "REFRESH", "RESET", "RESTORE", "SELECT", "SET", "SHOW",
     "TRUNCATE", "UPDATE", "VACUUM", "VALUES", "WITH",
 ];
 
@@ -124,6 +124,7 @@ pub const OTHERS: &[&str] = &[
     "TABLE",
     "TABLES",
     "TABLESAMPLE",
+    "TAG",
     "TEXT",
     "THEN",
     "THRESHOLD",
@@ -135,6 +136,7 @@ pub const OTHERS: &[&str] = &[
     "UNION",
     "UNIQUE",
     "UNNEST",
+    "UNTAG",
     "USING",
     "VARCHAR",
     "VECTOR",
@@ -154,6 +156,7 @@ const FOLLOWS: &[(&str, &str)] = &[
     ("CLASSIFIER", "USING"),
     ("CROSS", "JOIN"),
     ("DELETE", "FROM"),
+    ("EXPORT", "MAP"),
     ("FULL", "JOIN"),
     ("GENERATED", "ALWAYS AS ("),
     ("GROUP", "BY"),

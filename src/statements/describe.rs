@@ -1,5 +1,6 @@
 //! DESCRIBE and SHOW TABLES.
 
+use datafusion::common::TableReference;
 use datafusion::logical_expr::{col, lit};
 use datafusion::sql::sqlparser::ast::{
     ObjectName, ShowStatementFilter, ShowStatementFilterPosition, ShowStatementOptions,
@@ -44,24 +45,34 @@ pub async fn tables(db: &Database, options: &ShowStatementOptions) -> Result<Opt
     Ok(Some(ResultSet::rows(db.stream_frame(frame).boxed().await?)))
 }
 
-/// The columns of a stored table; `None` for what DataFusion describes.
+/// The columns of a table, a view or a map; `None` for what DataFusion describes.
 pub async fn run(db: &Database, object: &ObjectName) -> Result<Option<ResultSet>> {
     let Ok(name) = names::table(db, object) else { return Ok(None) };
     if name.table.contains(['.', '/', '@']) {
         return Ok(None);
     }
-    let definition = match db.catalog().relation(&name).await? {
-        Some(Relation::Table(table)) => table.definition(),
-        Some(_) => return Ok(None),
+    // What a view shows of a table's columns is neither key nor default of its own.
+    let (schema, stored) = match db.catalog().relation(&name).await? {
+        Some(Relation::Table(table)) => {
+            let definition = table.definition();
+            (definition.schema().clone(), Some(definition))
+        }
+        Some(Relation::View | Relation::Map) => {
+            let place = TableReference::partial(name.schema.as_str(), name.table.as_str());
+            (db.context().table_provider(place).await?.schema(), None)
+        }
+        Some(Relation::Session(_)) => return Ok(None),
         None if db.catalog().has_schema(&name.schema) => {
             return Err(db.catalog().missing("table", &name));
         }
         None => return Ok(None),
     };
-    let key = definition.primary_key();
-    let fields = definition.schema().fields();
+    let key = stored.as_ref().map(Definition::primary_key).unwrap_or_default();
+    let fields = schema.fields();
     let role = |wanted: fn(ColumnRole) -> Option<String>| {
-        texts(fields.iter().map(|field| wanted(Definition::role(field))))
+        texts(
+            fields.iter().map(|field| wanted(Definition::role(field)).filter(|_| stored.is_some())),
+        )
     };
     let result = table(vec![
         ("column_name", texts(fields.iter().map(|field| Some(field.name())))),

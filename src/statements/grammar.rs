@@ -88,7 +88,7 @@ impl Own {
                 | Self::ShowIndexes(_)
                 | Self::Model(_)
                 | Self::Classifier(ClassifierStatement::Show)
-                | Self::Map(MapStatement::Show)
+                | Self::Map(MapStatement::Show | MapStatement::Export { .. })
         )
     }
 }

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::statements::unknown_column;
 use crate::tables::{Definition, TableName};
 
-const KNOWN: [&str; 11] = [
+const KNOWN: [&str; 12] = [
     "text",
     "projection",
     "n_neighbors",
@@ -20,20 +20,30 @@ const KNOWN: [&str; 11] = [
     "n_topics",
     "duplicates",
     "duplicate_cutoff",
+    "align_to",
 ];
 
-/// What a map is to be, and the column of texts. What is not said is as it usually is, the seed that of
-/// the session.
+/// What a map is to be.
+pub struct MapOptions {
+    /// What is said of all maps.
+    pub wanted: Wanted,
+    /// The column of texts.
+    pub text: Option<String>,
+    /// The map that it is to be compared with, as it was written.
+    pub align_to: Option<String>,
+}
+
+/// What a map is to be. What is not said is as it usually is, the seed that of the session.
 pub fn options(
     db: &Database,
     given: &[(String, String)],
     definition: &Definition,
     table: &TableName,
-) -> Result<(Wanted, Option<String>)> {
+) -> Result<MapOptions> {
     let seed = db.setting("seed").and_then(|seed| seed.parse().ok());
     let usual = Wanted::default();
     let mut wanted = Wanted { seed: seed.unwrap_or(usual.seed), ..usual };
-    let mut text = None;
+    let (mut text, mut align_to) = (None, None);
     for (at, (option, value)) in given.iter().enumerate() {
         if given[..at].iter().any(|(other, _)| other == option) {
             return Err(Error::Invalid(format!("option {option} is given twice; give it once")));
@@ -67,10 +77,11 @@ pub fn options(
             "n_topics" => wanted.n_topics = Some(whole(1, 10_000)?),
             "duplicates" => wanted.duplicates = flag()?,
             "duplicate_cutoff" => wanted.duplicate_cutoff = share()?,
+            "align_to" => align_to = Some(value.clone()),
             other => return Err(unknown(other)),
         }
     }
-    Ok((wanted, text))
+    Ok(MapOptions { wanted, text, align_to })
 }
 
 fn text_column(name: &str, definition: &Definition, table: &TableName) -> Result<String> {

@@ -10,20 +10,24 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::EmptyRecordBatchStream;
 use datafusion::physical_plan::memory::MemoryStream;
 use futures::FutureExt;
-use portolan_udfs::map::{self, Given, Map, Stored, Wanted};
+use portolan_udfs::map::{self, Given, Map, Stored};
 use portolan_udfs::{Fingerprint, Namer, Settings, Work};
 
 use crate::database::Database;
 use crate::error::{Error, Result};
-use crate::maps::{Facts, INFO, TABLES};
+use crate::map_export;
+use crate::maps::{Facts, INFO, POINTS, TAGS, TOPICS};
 use crate::memory::Pool;
 use crate::result::ResultSet;
 use crate::statements::classifiers::query;
 use crate::statements::map_grammar::{CreateMap, MapStatement};
+use crate::statements::map_options::MapOptions;
 use crate::statements::names::{self, quoted};
-use crate::statements::{map_options, show_maps, unknown_column};
+use crate::statements::{aligned, map_options, map_tags, show_maps, unknown_column};
 use crate::system::SYSTEM_SCHEMA;
-use crate::tables::{Bundle, ColumnRole, Definition, Storage, Table, TableName, create};
+use crate::tables::{
+    Bundle, ColumnRole, Definition, Storage, Table, TableName, create, is_conflict,
+};
 use crate::watched::Watched;
 
 /// Runs one of them.
@@ -32,6 +36,12 @@ pub async fn run(db: &Database, statement: &MapStatement, text: &str) -> Result<
         MapStatement::Create(create) => create_map(db, create, text).boxed().await,
         MapStatement::Refresh { name, full } => {
             refresh(db, &names::identifier(db, name), *full, text).boxed().await
+        }
+        MapStatement::Tag(tag) => map_tags::run(db, tag, text).boxed().await,
+        MapStatement::Export { name, place, options } => {
+            let name = names::identifier(db, name);
+            map_export::export(db, &name, place, options).boxed().await?;
+            Ok(ResultSet::done("EXPORT MAP"))
         }
         MapStatement::Show => show_maps::show(db).boxed().await,
         MapStatement::Drop { names, if_exists } => {
@@ -77,8 +87,8 @@ async fn create_map(db: &Database, create: &CreateMap, text: &str) -> Result<Res
         return Err(unknown_column(&definition, &place.to_string(), &column));
     };
     map_options::check_vectors(field, &definition, &place)?;
-    let (wanted, texts) = map_options::options(db, &create.options, &definition, &place)?;
-    let made = laid_out(db, &name, &table, &column, texts, wanted).await?;
+    let options = map_options::options(db, &create.options, &definition, &place)?;
+    let made = laid_out(db, &name, &table, &column, options).await?;
     if !store(db, &name, made, create.replace, text).await? {
         return Err(taken("map", "another process has just made it; use CREATE OR REPLACE MAP"));
     }
@@ -110,19 +120,25 @@ async fn laid_out(
     name: &str,
     table: &Table,
     column: &str,
-    text: Option<String>,
-    wanted: Wanted,
+    options: MapOptions,
 ) -> Result<(Map, Facts)> {
+    let MapOptions { wanted, text, align_to } = options;
     let definition = table.definition();
     let place = table.name().cloned().unwrap_or_else(|| Storage::bundled(name, "source"));
     let key = key(table, &definition)?;
+    let other = match &align_to {
+        Some(other) => Some(aligned::other(db, other, table, &place, key.as_deref()).await?),
+        None => None,
+    };
+    let (align_to, there) = other.unzip();
     let rows = Rows::read(db, table, key.as_deref(), column, text.as_deref()).await?;
     let asked = wanted.clone();
     let namer = match db.context().state().config().options().extensions.get::<Settings>() {
         Some(settings) => Namer::of("CREATE MAP", settings)?,
         None => None,
     };
-    let making = move |work: &Work| map::build(&rows.given(), &asked, namer.as_ref(), work);
+    let making =
+        move |work: &Work| map::build(&rows.given(), &asked, there.as_ref(), namer.as_ref(), work);
     let made = aside(db, making).await?;
     let field = definition.column(column);
     let now = Utc::now().timestamp_micros();
@@ -139,6 +155,7 @@ async fn laid_out(
         fingerprint: field.and_then(Fingerprint::of),
         text,
         key,
+        align_to,
         wanted,
         projection: made.projection,
         recall: made.recall,
@@ -154,7 +171,7 @@ async fn laid_out(
 }
 
 /// What tells a table from a later one of its name.
-fn table_id(table: &Table) -> Option<String> {
+pub fn table_id(table: &Table) -> Option<String> {
     Definition::id(&table.dataset().schema().metadata).map(str::to_string)
 }
 
@@ -239,12 +256,52 @@ async fn store(
     let info = facts.row(name)?;
     let about = about(name, &facts)?;
     let mut tables = BTreeMap::new();
-    for (table, rows) in TABLES.iter().zip([map.points, map.topics, map.neighbors, info]) {
+    let parts = [
+        (POINTS, map.points.clone()),
+        (TOPICS, map.topics),
+        ("neighbors", map.neighbors),
+        (INFO, info),
+    ];
+    for (table, rows) in parts {
         let version = write(db, &Storage::bundled(name, table), rows, text).await?;
-        tables.insert((*table).to_string(), version);
+        tables.insert(table.to_string(), version);
     }
-    let bundle = Bundle { tables, about };
-    let stored = db.catalog().storage().put_bundle(name, &bundle, replace).await?;
+    let mut bundle = Bundle { tables, about };
+    loop {
+        // Rows may have been tagged while the map was made.
+        db.catalog().refresh().await?;
+        let was = db.catalog().bundle(name).filter(|_| replace);
+        let tags = map_tags::kept(db, name, was.as_ref(), &facts, &map.points).await?;
+        let Some(version) = write_alone(db, &Storage::bundled(name, TAGS), tags, text).await?
+        else {
+            continue;
+        };
+        bundle.tables.insert(TAGS.to_string(), version);
+        let storage = db.catalog().storage();
+        let stored = match &was {
+            Some(was) => storage.exchange_bundle(name, was, &bundle).await?,
+            None => storage.put_bundle(name, &bundle, false).await?,
+        };
+        if stored || !replace {
+            db.catalog().refresh().await?;
+            return Ok(stored);
+        }
+    }
+}
+
+/// Puts other rows in the place of those of one of a map's tables. False if the map is another one by now.
+pub async fn exchange(
+    db: &Database,
+    name: &str,
+    was: &Bundle,
+    (table, rows): (&str, RecordBatch),
+    text: &str,
+) -> Result<bool> {
+    let place = Storage::bundled(name, table);
+    let Some(version) = write_alone(db, &place, rows, text).await? else { return Ok(false) };
+    let mut now = was.clone();
+    now.tables.insert(table.to_string(), version);
+    let stored = db.catalog().storage().exchange_bundle(name, was, &now).await?;
     db.catalog().refresh().await?;
     Ok(stored)
 }
@@ -286,6 +343,20 @@ async fn write(db: &Database, name: &TableName, rows: RecordBatch, text: &str) -
     Ok(dataset.version_id())
 }
 
+/// The same, or nothing if someone else writes to the table meanwhile.
+async fn write_alone(
+    db: &Database,
+    name: &TableName,
+    rows: RecordBatch,
+    text: &str,
+) -> Result<Option<u64>> {
+    match write(db, name, rows, text).await {
+        Ok(version) => Ok(Some(version)),
+        Err(error) if is_conflict(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 async fn refresh(db: &Database, name: &str, full: bool, text: &str) -> Result<ResultSet> {
     let done = || Ok(ResultSet::done("REFRESH MAP"));
     let Some(bundle) = db.catalog().bundle(name) else {
@@ -303,8 +374,12 @@ async fn refresh(db: &Database, name: &str, full: bool, text: &str) -> Result<Re
         }
     }
     if full {
-        let (column, texts, wanted) = (&facts.column, facts.text.clone(), facts.wanted.clone());
-        let (made, mut anew) = laid_out(db, name, &table, column, texts, wanted).await?;
+        let options = MapOptions {
+            wanted: facts.wanted.clone(),
+            text: facts.text.clone(),
+            align_to: facts.align_to.clone(),
+        };
+        let (made, mut anew) = laid_out(db, name, &table, &facts.column, options).await?;
         anew.created = facts.created;
         store(db, name, (made, anew), true, text).await?;
         return done();

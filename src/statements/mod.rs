@@ -1,6 +1,7 @@
 //! Our SQL statements: parse, plan, run; one statement family a file.
 
 mod about_grammar;
+mod aligned;
 mod alter_table;
 mod backfill;
 mod change;
@@ -20,6 +21,7 @@ mod locate;
 mod maintenance;
 mod map_grammar;
 mod map_options;
+mod map_tags;
 mod mapped;
 mod maps;
 mod merge;
@@ -52,6 +54,7 @@ use datafusion::sql::sqlparser::ast::{ObjectType, Set, Statement as Sql};
 use crate::database::Database;
 use crate::error::{Error, Location, Result};
 use crate::result::ResultSet;
+pub(crate) use classifiers::query;
 pub(crate) use columns::unknown as unknown_column;
 use futures::FutureExt;
 use grammar::Own;

@@ -95,6 +95,8 @@ mod tests {
             "EXECUTE p",
             "PULL MODEL 'x'",
             "REFRESH MAP m",
+            "ALTER MAP m TAG 'x' WHERE true",
+            "EXPORT MAP m TO 'm.svg'",
             "VACUUM",
             "CREATE SECRET s (TYPE http, BEARER_TOKEN 'x')",
         ] {

@@ -72,9 +72,9 @@ pub async fn create(db: &Database, view: &CreateView) -> Result<Option<ResultSet
                 remedy: "use CREATE OR REPLACE VIEW or another name",
             });
         }
-        Some(_) => {
+        Some(other) => {
             return Err(Error::AlreadyExists {
-                kind: "table",
+                kind: if matches!(other, Relation::Map) { "map" } else { "table" },
                 name: name.to_string(),
                 remedy: "choose another name for the view",
             });

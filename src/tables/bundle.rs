@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 
 use futures::{StreamExt, TryStreamExt};
-use object_store::{Error as StoreError, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use object_store::{
+    Error as StoreError, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -82,6 +84,41 @@ impl Storage {
         match self.files().put_opts(&self.bundle_file(name), payload, options).await {
             Ok(_) => Ok(true),
             Err(StoreError::AlreadyExists { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Makes other versions of tables count in the place of those that were read. False if these count no
+    /// longer, because someone else was faster.
+    pub async fn exchange_bundle(&self, name: &str, was: &Bundle, now: &Bundle) -> Result<bool> {
+        let bytes = serde_json::to_vec(now)
+            .map_err(|error| Error::Invalid(format!("'{name}' cannot be stored: {error}")))?;
+        let place = self.bundle_file(name);
+        let _alone = self.exchanging.lock().await;
+        let found = match self.files().get(&place).await {
+            Ok(found) => found,
+            Err(StoreError::NotFound { .. }) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        let version =
+            UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
+        let there: Bundle = serde_json::from_slice(&found.bytes().await?).unwrap_or_default();
+        if there != *was {
+            return Ok(false);
+        }
+        let put = |mode| {
+            let options = PutOptions { mode, ..Default::default() };
+            self.files().put_opts(&place, PutPayload::from(bytes.clone()), options)
+        };
+        match put(PutMode::Update(version)).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::Precondition { .. }) => Ok(false),
+            // A local disk cannot: between the look and the step there is next to no time, and nobody else
+            // of this process.
+            Err(StoreError::NotImplemented { .. }) => {
+                put(PutMode::Overwrite).await?;
+                Ok(true)
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -14,7 +14,7 @@ mod write;
 
 pub use bundle::Bundle;
 pub use definition::{ColumnRole, Definition};
-pub use mutation::{Mutation, RowChange, commit_append, retrying};
+pub use mutation::{Mutation, RowChange, commit_append, is_conflict, retrying};
 pub use provider::Table;
 pub use pushdown::lance_evaluates;
 pub use storage::{Listing, MAIN_SCHEMA, Storage, TableName};

@@ -205,7 +205,8 @@ where
     Err(Error::Conflict { table: table.to_string(), attempts: ATTEMPTS })
 }
 
-fn is_conflict(error: &Error) -> bool {
+/// Whether someone else wrote to the table at the same time.
+pub fn is_conflict(error: &Error) -> bool {
     matches!(
         error,
         Error::Lance(inner) if matches!(

@@ -76,6 +76,8 @@ pub struct Storage {
     cache_bytes: usize,
     /// The tables as they were last seen; opening one again reads only what is new.
     open: Mutex<HashMap<TableName, Arc<Dataset>>>,
+    /// Held by whoever exchanges a bundle for another one.
+    pub(super) exchanging: tokio::sync::Mutex<()>,
 }
 
 impl Storage {
@@ -97,6 +99,7 @@ impl Storage {
             registry,
             cache_bytes,
             open: Mutex::default(),
+            exchanging: tokio::sync::Mutex::default(),
         };
         storage.check_format().await?;
         Ok(storage)

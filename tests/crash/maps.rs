@@ -19,22 +19,24 @@ const COME: u64 = 10;
 const LEAVE: u64 = 3;
 
 /// What a map's tables say, each in one line: those of one map have the same rows and seed.
-const SAYS: [&str; 4] = [
+const SAYS: [&str; 5] = [
     "SELECT rows || ' rows of seed ' || seed || ', of version ' || table_version || ', made ' || CAST(refreshed AS TEXT) FROM m.info",
     "SELECT count(*) || ' ' || sum(id) || ' ' || round(sum(CAST(x AS DOUBLE)), 3) || ' ' || round(sum(CAST(y AS DOUBLE)), 3) || ' ' || sum(topic_id) FROM m.points",
     "SELECT count(*) || ' ' || sum(size) || ' ' || round(sum(CAST(x AS DOUBLE)), 3) FROM m.topics WHERE depth = 1",
     "SELECT count(*) || ' ' || sum(id) || ' ' || sum(array_length(neighbors)) FROM m.neighbors",
+    "SELECT count(*) || ' ' || count(DISTINCT tag) FROM m.tags",
 ];
 /// Rows that one of a map's tables has and another one has not.
 const TORN: &str = "SELECT (SELECT count(*) FROM m.points) - rows
     + (SELECT count(*) FROM m.neighbors) - rows + (SELECT sum(size) FROM m.topics WHERE depth = 1) - rows
     + (SELECT count(*) FROM m.points AS p LEFT ANTI JOIN m.neighbors AS n ON p.id = n.id)
+    + (SELECT count(*) FROM m.tags AS t LEFT ANTI JOIN m.points AS p ON t.id = p.id)
     + (SELECT count(*) FROM (SELECT unnest(neighbors) AS near FROM m.neighbors) AS n
         LEFT ANTI JOIN m.points AS p ON n.near['id'] = p.id)
     FROM m.info";
 
 /// What there is of a map: a line from each of its tables.
-type Map = Option<[String; 4]>;
+type Map = Option<[String; 5]>;
 
 struct Victim {
     folder: TempDir,
@@ -138,17 +140,20 @@ fn killed_at_random_moments() {
             gone + LEAVE
         )
     };
+    let mut tags = 0;
     let (mut last, mut gone) = (ROWS, 0);
     victim.finish("change", &change(last, gone));
     (last, gone) = (last + COME, gone + LEAVE);
     victim.finish("REFRESH", "REFRESH MAP m");
+    victim.finish("TAG", "ALTER MAP m TAG 'one' WHERE id % 5 = 0");
     victim.finish("DROP", "DROP MAP m");
     let mut there: Map = runtime.block_on(victim.map());
     assert!(there.is_none());
     while victim.kills < wanted {
-        let kind = match (&there, victim.random.below(8)) {
+        let kind = match (&there, victim.random.below(10)) {
             (None, _) | (_, 0..=2) => "CREATE",
-            (_, 3..=6) => "REFRESH",
+            (_, 3..=5) => "REFRESH",
+            (_, 6..=8) => "TAG",
             _ => "DROP",
         };
         let (statement, seed) = match kind {
@@ -157,6 +162,10 @@ fn killed_at_random_moments() {
                 victim.finish("change", &change(last, gone));
                 (last, gone) = (last + COME, gone + LEAVE);
                 ("REFRESH MAP m".to_string(), 0)
+            }
+            "TAG" => {
+                tags += 1;
+                (format!("ALTER MAP m TAG 'tag {tags}' WHERE id % 5 = 0"), 0)
             }
             _ => ("DROP MAP m".to_string(), 0),
         };
@@ -173,8 +182,10 @@ fn killed_at_random_moments() {
                 (Some(now), Some(old)) if kind == "REFRESH" => {
                     // All of it is of the same rows, and none of it as it was.
                     now[0].starts_with(&format!("{} rows of", last - gone))
-                        && now.iter().zip(old).all(|(now, old)| now != old)
+                        && now.iter().zip(old).take(4).all(|(now, old)| now != old)
                 }
+                // Nothing of it but the tags.
+                (Some(now), Some(old)) if kind == "TAG" => now[..4] == old[..4],
                 _ => false,
             };
             assert!(anew, "{statement}: {there:?} became {now:?}");

@@ -1,5 +1,6 @@
 //! The server, as its clients see it.
 
+mod exported;
 mod generated;
 mod maps;
 mod page;

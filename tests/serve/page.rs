@@ -49,10 +49,10 @@ fn pictures() -> String {
     )
 }
 
-const CHROMIUM: &str = "/usr/bin/chromium";
+pub(super) const CHROMIUM: &str = "/usr/bin/chromium";
 
 /// The folder of what drives the browser, or why the page cannot be tested.
-fn driver() -> Result<PathBuf, String> {
+pub(super) fn driver() -> Result<PathBuf, String> {
     let answers = |program: &str| Command::new(program).arg("--version").output().is_ok();
     if !answers("node") {
         return Err("node is not installed: the page is not tested".to_string());

@@ -140,6 +140,7 @@ async fn statements_that_do_more_than_read_are_refused() {
         "ALTER TABLE t ADD COLUMN c AS (id + 1)",
         "CREATE MAP m ON t (v)",
         "DROP MAP IF EXISTS m",
+        "ALTER MAP m TAG 'x' WHERE true",
         "VACUUM",
         "OPTIMIZE t",
         "SELECT 1; DELETE FROM t",
@@ -151,6 +152,7 @@ async fn statements_that_do_more_than_read_are_refused() {
         "CREATE SECRET s (TYPE http, BEARER_TOKEN 'x')",
         "PULL MODEL 'all-MiniLM-L6-v2'",
         &format!("COPY t TO '{written}'"),
+        &format!("EXPORT MAP m TO '{written}.svg'"),
         &format!("CREATE EXTERNAL TABLE e STORED AS CSV LOCATION '{path}'"),
     ] {
         let (status, answer) = served.sql(statement).await;
@@ -187,7 +189,10 @@ async fn a_server_may_be_told_to_write() {
     assert_eq!(served.sql("CREATE TABLE u AS SELECT id FROM t").await.0, 200);
     assert_eq!(served.sql("SELECT count(*) AS n FROM u").await.1, json!([{"n": 1}]));
     let path = served.beside().join("written.csv").display().to_string();
-    for statement in [format!("COPY t TO '{path}'"), "SET portolan.offline = true".to_string()] {
+    let export = format!("EXPORT MAP m TO '{path}.svg'");
+    for statement in
+        [format!("COPY t TO '{path}'"), export, "SET portolan.offline = true".to_string()]
+    {
         let (status, answer) = served.sql(&statement).await;
         assert_eq!(status, 403, "{statement}: {answer}");
     }

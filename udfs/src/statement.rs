@@ -189,6 +189,11 @@ pub fn constants(expressions: &[Arc<dyn PhysicalExpr>]) -> Result<Vec<Option<Sca
     Ok(values.collect())
 }
 
+/// So many, or from so many to so many.
+pub fn how_many(least: usize, most: usize) -> String {
+    if least == most { least.to_string() } else { format!("{least} to {most}") }
+}
+
 /// The types of a call, which stay what they are: so many first arguments must be given, and those at
 /// some places are vectors.
 pub fn coerce(
@@ -200,8 +205,8 @@ pub fn coerce(
 ) -> Result<Vec<DataType>> {
     if given.len() < required || given.len() > parameters.len() {
         return plan_err!(
-            "{function} takes {required} to {} arguments ({}), not {}",
-            parameters.len(),
+            "{function} takes {} arguments ({}), not {}",
+            how_many(required, parameters.len()),
             parameters.join(", "),
             given.len()
         );

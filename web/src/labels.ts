@@ -52,7 +52,7 @@ export class Labels {
   }
 
   /** Puts those there that there is room for. */
-  lay(plot: Plot, points: number): void {
+  lay(plot: Pick<Plot, 'size' | 'pixels' | 'screen'>, points: number): void {
     const [width, height] = plot.size;
     const { pixels } = plot;
     const taken: [number, number, number, number][] = [];

@@ -1,6 +1,6 @@
 //! A map from nothing: one graph of neighbours, and all else from that.
 
-use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
 use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, UInt64Type};
 use datafusion_common::{Result, exec_err};
@@ -10,6 +10,7 @@ use portolan_kernels::nomad::Nomad;
 use portolan_kernels::topics::{self, Topics};
 use portolan_kernels::umap::Umap;
 
+use super::aligned::anchors;
 use super::points::{Points, hash};
 use super::{
     Given, Map, NEIGHBOURS, Projection, Wanted, by_direction, duplicates, failed, neighbours,
@@ -23,8 +24,15 @@ const STATEMENT: &str = "CREATE MAP";
 /// Rows that a map has at least: fewer have no place in relation to each other.
 pub const FEWEST: usize = 3;
 
-/// Makes a map of rows; `namer` names its topics, where their words alone do not.
-pub fn build(given: &Given, wanted: &Wanted, namer: Option<&Namer>, work: &Work) -> Result<Map> {
+/// Makes a map of rows, near to where another one has them whose points are `align_to`; `namer` names its
+/// topics, where their words alone do not.
+pub fn build(
+    given: &Given,
+    wanted: &Wanted,
+    align_to: Option<&RecordBatch>,
+    namer: Option<&Namer>,
+    work: &Work,
+) -> Result<Map> {
     let vectors = Vectors::new(STATEMENT, "v", given.vectors)?;
     let rows = given.vectors.len();
     // The rows twice and as they are compared, their neighbours and what is made of them, texts in words.
@@ -43,7 +51,7 @@ pub fn build(given: &Given, wanted: &Wanted, namer: Option<&Namer>, work: &Work)
             of.len()
         );
     }
-    let map = Making { of, given, wanted, namer, work }.map();
+    let map = Making { of, given, wanted, align_to, namer, work }.map();
     work.end_stage();
     map
 }
@@ -52,13 +60,14 @@ struct Making<'a> {
     of: Partition<'a>,
     given: &'a Given<'a>,
     wanted: &'a Wanted,
+    align_to: Option<&'a RecordBatch>,
     namer: Option<&'a Namer>,
     work: &'a Work,
 }
 
 impl Making<'_> {
     fn map(&self) -> Result<Map> {
-        let Self { of, given, wanted, work, .. } = self;
+        let Self { of, given, wanted, align_to, work, .. } = self;
         let kept = UInt32Array::from(of.kept.clone());
         let ids = take(given.ids, &kept, None)?;
         let row_ids = take(&cast(given.row_ids, &DataType::UInt64)?, &kept, None)?;
@@ -66,7 +75,11 @@ impl Making<'_> {
         let k = wanted.n_neighbors.max(NEIGHBOURS).min(of.len() - 1);
         let graph = of.graph(k, wanted.metric.metric(), wanted.seed).map_err(failed)?;
         let (projection, recipe) = recipe(wanted, of.len());
-        let places = recipe.places_of(of, &graph).map_err(failed)?;
+        let anchors = match align_to {
+            Some(other) => Some(anchors(other, &ids, &graph)?),
+            None => None,
+        };
+        let places = recipe.places_of(of, &graph, anchors).map_err(failed)?;
         let found =
             if wanted.topics { Some(self.topics(&graph, given.texts, &kept)?) } else { None };
         let duplicates = match wanted.duplicates {

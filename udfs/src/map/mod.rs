@@ -1,5 +1,6 @@
 //! Maps that are kept: their points, topics and neighbours, as the tables that they are stored in.
 
+mod aligned;
 mod build;
 mod duplicates;
 mod ground;
@@ -14,7 +15,7 @@ mod topics;
 pub use build::build;
 pub use ground::{Ground, Maps, NoMaps};
 pub use refresh::{Refreshed, refresh};
-pub use stored::Stored;
+pub use stored::{Stored, among};
 
 use arrow::array::{ArrayRef, RecordBatch};
 use datafusion_common::{DataFusionError, exec_datafusion_err};

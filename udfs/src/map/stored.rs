@@ -1,6 +1,6 @@
 //! A map as it was stored, beside the rows of now.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use arrow::array::{Array, ArrayRef, AsArray, Float32Array, RecordBatch, UInt32Array};
 use arrow::compute::{cast, take};
@@ -44,6 +44,15 @@ impl Names {
     pub fn of(&self, ids: &ArrayRef) -> Result<arrow::row::Rows> {
         Ok(self.converter.convert_columns(std::slice::from_ref(ids))?)
     }
+}
+
+/// Which of some names are among all.
+pub fn among(some: &ArrayRef, all: &ArrayRef) -> Result<Vec<bool>> {
+    let names = Names::new(all.data_type())?;
+    let all = names.of(all)?;
+    let all: HashSet<Row> = all.iter().collect();
+    let some = names.of(some)?;
+    Ok(some.iter().map(|name| all.contains(&name)).collect())
 }
 
 /// How the rows of a map and those of its table differ.

@@ -20,6 +20,7 @@ use super::vectors;
 use crate::fingerprint::Fingerprint;
 use crate::map::{Ground, Maps};
 use crate::rows::{Gathered, Vectors};
+use crate::statement::how_many;
 use crate::vector::operand::{coerced, dims_of};
 use crate::work::Work;
 
@@ -215,9 +216,9 @@ impl ScalarUDFImpl for OnMap {
         let (Some(given), true) = (types.first(), (2..=parameters.len()).contains(&types.len()))
         else {
             return plan_err!(
-                "{} takes 2 to {} arguments ({}), not {}",
+                "{} takes {} arguments ({}), not {}",
                 self.asked.name(),
-                parameters.len(),
+                how_many(2, parameters.len()),
                 parameters.join(", "),
                 types.len()
             );

@@ -14,7 +14,7 @@ use portolan_kernels::neighbours::{self, Metric};
 use portolan_kernels::nomad::Nomad;
 use portolan_kernels::pca::{self, Pca};
 use portolan_kernels::rows::Rows;
-use portolan_kernels::umap::Umap;
+use portolan_kernels::umap::{self, Umap};
 use portolan_kernels::watch::Watch;
 
 use super::partition::{Partition, content, graph, looked_for, without_neighbours};
@@ -308,11 +308,13 @@ impl Recipe {
         Ok(places)
     }
 
-    /// Where the rows of a partition lie whose neighbours are known, in their order.
+    /// Where the rows of a partition lie whose neighbours are known, in their order; near to where another
+    /// map has them, if there is one.
     pub fn places_of(
         &self,
         of: &Partition,
         graph: &Graph,
+        align_to: Option<Vec<[f32; DIMS]>>,
     ) -> portolan_kernels::Result<Vec<[f32; DIMS]>> {
         let rows = of.rows()?;
         let mut values = rows.values().to_vec();
@@ -320,7 +322,8 @@ impl Recipe {
             values.chunks_exact_mut(rows.width()).for_each(normalise);
         }
         let rows = Rows::new(&values, rows.width()).unwrap_or(rows);
-        let map = self.lay_out(rows, graph, Beside::default(), of.work)?;
+        let align_to = align_to.map(|places| places.as_flattened().to_vec());
+        let map = self.lay_out(rows, graph, Beside { labels: None, align_to }, of.work)?;
         Ok(map.as_chunks::<DIMS>().0.to_vec())
     }
 
@@ -358,7 +361,7 @@ impl Recipe {
             return Err(portolan_kernels::Error::Stopped);
         }
         match &self.layout {
-            Layout::Principal => Ok(start),
+            Layout::Principal => Ok(turned(start, beside)),
             Layout::Umap(umap) => match beside {
                 Beside { align_to: Some(places), .. } => {
                     umap.fit_aligned(graph, &start, &places, work)
@@ -369,7 +372,17 @@ impl Recipe {
                 _ => umap.fit(graph, &start, work),
             },
             Layout::BySize(umap, _) if count < MANY => umap.fit(graph, &start, work),
-            Layout::BySize(_, nomad) | Layout::Nomad(nomad) => nomad.fit(graph, rows, &start, work),
+            Layout::BySize(_, nomad) | Layout::Nomad(nomad) => {
+                Ok(turned(nomad.fit(graph, rows, &start, work)?, beside))
+            }
         }
+    }
+}
+
+/// A map that knows nothing of another one, brought as near to it as turning, mirroring and shifting do.
+fn turned(map: Vec<f32>, beside: Beside) -> Vec<f32> {
+    match beside.align_to {
+        Some(there) => umap::turned(&map, &there),
+        None => map,
     }
 }

@@ -62,3 +62,11 @@ impl Umap {
         super::by_dims!(self.dims, run(&layout, start, align_to, self.alignment, watch))
     }
 }
+
+/// A map of two dimensions turned, mirrored and shifted so that its rows lie as near as that allows to where
+/// another one has them; what is near to what on it stays as it is.
+pub fn turned(map: &[f32], there: &[f32]) -> Vec<f32> {
+    let (rows, others) = (map.as_chunks::<2>().0, there.as_chunks::<2>().0);
+    let turn = Similarity::between(rows, others).rigid();
+    rows.iter().flat_map(|row| turn.apply(*row)).collect()
+}

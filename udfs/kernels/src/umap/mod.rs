@@ -21,6 +21,7 @@ pub(crate) mod start;
 mod supervised;
 mod transform;
 
+pub use aligned::turned;
 pub use curve::Curve;
 
 use crate::error::{Error, Result};

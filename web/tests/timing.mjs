@@ -1,0 +1,64 @@
+// How long the page takes for a map, however large: PORTOLAN_URL=http://127.0.0.1:8470 node timing.mjs MAP [SHOT.png]
+//
+// PORTOLAN_NODE_MODULES says where playwright-core is, as a file in the folder that has its node_modules.
+
+import { readFileSync, readdirSync } from 'node:fs';
+
+process.env.PORTOLAN_GUARDED_URL ??= process.env.PORTOLAN_URL;
+const { launch, SERVER } = await import('./browser.mjs');
+const [map, shot] = process.argv.slice(2);
+
+/** Megabytes of the largest of the browser's processes that draw pages, and of all of its processes. */
+function memory() {
+  const all = readdirSync('/proc').filter(name => /^\d+$/.test(name)).flatMap(pid => {
+    try {
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+      if (!command.includes('chrom') || !command.includes('--type=')) return [];
+      const pss = /^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'));
+      return [{ renderer: command.includes('--type=renderer'), kilobytes: Number(pss?.[1] ?? 0) }];
+    } catch {
+      return [];
+    }
+  });
+  const sum = processes => Math.round(processes.reduce((total, { kilobytes }) => total + kilobytes, 0) / 1024);
+  return { renderers: sum(all.filter(({ renderer }) => renderer)), all: sum(all) };
+}
+
+const browser = await launch();
+const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+page.setDefaultTimeout(300_000);
+await page.addInitScript(() => {
+  const seen = (globalThis.seen = {});
+  const look = () => {
+    const drawn = Number(document.querySelector('canvas')?.dataset.drawn ?? 0);
+    const ready = Number(document.documentElement.dataset.ready ?? Number.NaN);
+    if (drawn > 0) seen.first ??= performance.now();
+    if (drawn > 0 && drawn === ready) seen.all ??= performance.now();
+    else requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+});
+await page.goto(new URL(`/?map=${map}`, SERVER).href);
+await page.waitForFunction(() => globalThis.seen.all !== undefined);
+const { first, all } = await page.evaluate(() => globalThis.seen);
+console.log(`first points drawn ${first.toFixed(0)} ms, all ${all.toFixed(0)} ms after navigation`);
+console.log('megabytes', JSON.stringify(memory()));
+if (shot) await page.screenshot({ path: shot });
+
+/** What requests take, the median of some. */
+async function asked(what, path, times, options = () => ({})) {
+  const took = [];
+  for (let time = 0; time < times; time++) {
+    const start = performance.now();
+    const answer = await fetch(new URL(path(time), SERVER), options(time));
+    await answer.arrayBuffer();
+    if (!answer.ok) throw new Error(`${what}: ${answer.status}`);
+    took.push(performance.now() - start);
+  }
+  took.sort((a, b) => a - b);
+  console.log(`${what}: median ${took[times >> 1].toFixed(1)} ms, most ${took[times - 1].toFixed(1)} ms`);
+}
+const { rows } = await (await fetch(new URL(`/maps/${map}`, SERVER))).json();
+await asked('a row that is pointed at', time => `/maps/${map}/row/${(time * 7919) % rows}`, 30);
+await asked('rows like another', time => `/maps/${map}/search?q=${(time * 104729) % rows}&by=like`, 10);
+await browser.close();
