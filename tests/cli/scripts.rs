@@ -93,7 +93,7 @@ fn what_there_is_can_be_listed() {
     let script = "CREATE VIEW harbours AS SELECT 1 AS id, 'Genoa' AS name;\n\\d\n\\d harbours\n\\dv harb*\n\\df cosine_dist*\n\\l\n\\dn\n";
     let run = run_with_input(&["--format", "csv"], script);
     assert_eq!(run.code, Some(0), "{}", run.err);
-    for expected in ["public,harbours,view", "name,Utf8", "cosine_distance,scalar", "public"] {
+    for expected in ["public,harbours,view", "name,TEXT", "cosine_distance,scalar", "public"] {
         assert!(run.out.contains(expected), "{expected} in {}", run.out);
     }
     let unknown = run_with_input(&[], "\\d nowhere");

@@ -11,7 +11,7 @@ export const SERVER = process.env.PORTOLAN_URL;
 /** Another, which writes. */
 export const WRITABLE = process.env.PORTOLAN_WRITABLE_URL;
 /** Nothing may be asked of anyone else. */
-const OWN = [SERVER, WRITABLE, process.env.PORTOLAN_GUARDED_URL].map(url => new URL(url).origin);
+const OWN = [SERVER, WRITABLE, process.env.PORTOLAN_GUARDED_URL].filter(Boolean).map(url => new URL(url).origin);
 const SCREENSHOTS = process.env.PORTOLAN_SCREENSHOTS;
 
 const FLAGS = [

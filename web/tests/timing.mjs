@@ -3,9 +3,8 @@
 // PORTOLAN_NODE_MODULES says where playwright-core is, as a file in the folder that has its node_modules.
 
 import { readFileSync, readdirSync } from 'node:fs';
+import { launch, SERVER } from './browser.mjs';
 
-process.env.PORTOLAN_GUARDED_URL ??= process.env.PORTOLAN_URL;
-const { launch, SERVER } = await import('./browser.mjs');
 const [map, shot] = process.argv.slice(2);
 
 /** Megabytes of the largest of the browser's processes that draw pages, and of all of its processes. */

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use portolan_kernels::Error;
-use portolan_kernels::duplicates::{Class, Duplicates, Known, Options, again, duplicates};
+use portolan_kernels::duplicates::{
+    Class, Duplicates, Known, Options, again, among_neighbours, duplicates,
+};
 use portolan_kernels::graph::NONE;
 use portolan_kernels::neighbours::{self, Index, Method};
 use portolan_kernels::random::{number, signed};
@@ -284,4 +286,25 @@ fn chains_that_break_or_come_together_are_found() {
     // Rows that have far more near ones than are listed.
     let crowd: Vec<Vec<f32>> = arc(120, 1e-4).into_iter().chain(arc(700, 0.004)).collect();
     changed(&crowd, &|row| row == 7, &arc(2, 0.2), 0.001);
+}
+
+#[test]
+fn neighbours_know_what_comparing_all_rows_finds() {
+    // Up to a dozen copies, fewer than a row has neighbours; some are the same rows once more.
+    let mut rows = planted(400, |row| if row % 3 == 0 { row % 13 } else { 0 }, 0.2);
+    rows.extend_from_within(100..140);
+    let numbers = ids(rows.len());
+    let all = run(&rows, &numbers, 0.1).unwrap();
+    let values = rows.concat();
+    let given = Rows::new(&values, WIDTH).unwrap();
+    let near = neighbours::graph(given, &neighbours::Options::default(), &Unwatched).unwrap();
+    let along =
+        |graph| among_neighbours(given, &numbers, graph, &Options { cutoff: 0.1 }, &Unwatched);
+    let found = along(&near).unwrap();
+    assert!(all.classes.iter().filter(|class| **class == Class::Deletable).count() > 500);
+    assert_eq!(found, all);
+    // Of a graph of other rows it says so.
+    let few = Rows::new(&values[..WIDTH * 50], WIDTH).unwrap();
+    let few = neighbours::graph(few, &neighbours::Options::default(), &Unwatched).unwrap();
+    assert!(along(&few).is_err());
 }

@@ -83,7 +83,7 @@ impl Making<'_> {
         let found =
             if wanted.topics { Some(self.topics(&graph, given.texts, &kept)?) } else { None };
         let duplicates = match wanted.duplicates {
-            true => Some(duplicates::found(rows, &of.codes, wanted, work)?),
+            true => Some(duplicates::found(rows, &of.codes, &graph, wanted, work)?),
             false => None,
         };
         let (none, unnamed) = (Topics::default(), Vec::new());

@@ -14,14 +14,24 @@ use super::{NEIGHBOURS, Nearness, Wanted, failed};
 use crate::window::{counted, duplicate_class};
 use crate::work::Work;
 
-/// Those of rows whose ids have these codes.
+/// Up to so many rows all are compared with all: as many take about as long as all else of their map.
+const COMPARED: usize = 250_000;
+
+/// Those of rows whose ids have these codes, and whose neighbours by the map's metric these are.
 pub fn found(
     rows: Rows,
     codes: &[Option<u32>],
+    near: &Graph,
     wanted: &Wanted,
     work: &Work,
 ) -> Result<DuplicateColumns> {
-    let found = duplicates::duplicates(rows, &ids(codes), &options(wanted), work);
+    let (ids, options) = (ids(codes), options(wanted));
+    let found = match wanted.metric {
+        Nearness::Cosine if rows.len() > COMPARED => {
+            duplicates::among_neighbours(rows, &ids, near, &options, work)
+        }
+        _ => duplicates::duplicates(rows, &ids, &options, work),
+    };
     Ok(columns(found.map_err(failed)?))
 }
 

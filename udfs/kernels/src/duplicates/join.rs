@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::sets::Sets;
 use crate::error::Result;
-use crate::graph::NONE;
+use crate::graph::{Graph, NONE};
 use crate::order::Order;
 use crate::pca::{self, Pca};
 use crate::prepare::Prepared;
@@ -73,6 +73,35 @@ pub fn components(
             Ok(())
         },
     )?;
+    Ok(sets.into_sets())
+}
+
+/// The same by pairs of neighbours alone.
+pub fn along(
+    prepared: &Prepared,
+    order: &Order,
+    graph: &Graph,
+    cutoff: f32,
+    watch: &dyn Watch,
+) -> Result<Vec<Vec<u32>>> {
+    let sets = Sets::new(order.different());
+    let ranks = order.ranks();
+    let finished = Steps::new("comparing", ranks.len(), watch);
+    ranks.par_chunks(BLOCK).enumerate().try_for_each(|(block, some)| {
+        for (row, &a) in (block * BLOCK..).zip(some) {
+            for (near, _) in graph.near(row) {
+                let b = ranks[near as usize];
+                // Measured as everywhere here, whatever the graph's distances were rounded to.
+                if a != b && !sets.same(a, b) {
+                    let row = |rank: u32| prepared.row(order.first(rank as usize));
+                    if prepared.distance(prepared.apart(row(a), row(b))) <= cutoff {
+                        sets.unite(a, b);
+                    }
+                }
+            }
+        }
+        finished.take(some.len())
+    })?;
     Ok(sets.into_sets())
 }
 

@@ -17,7 +17,7 @@ mod sets;
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::graph::NONE;
+use crate::graph::{Graph, NONE};
 use crate::neighbours::Metric;
 use crate::order::Order;
 use crate::prepare::Prepared;
@@ -75,41 +75,25 @@ pub fn duplicates(
     options: &Options,
     watch: &dyn Watch,
 ) -> Result<Duplicates> {
-    if !(0.0..=1.0).contains(&options.cutoff) {
-        return Err(Error::Option(format!(
-            "the cutoff of duplicates is a cosine distance from 0 to 1, not {}",
-            options.cutoff
-        )));
-    }
-    if ids.len() != rows.len() {
-        return Err(Error::Shape(format!("{} rows cannot have {} ids", rows.len(), ids.len())));
-    }
-    if rows.len() >= NONE as usize {
-        return Err(Error::Shape(format!("{} rows are more than can be numbered", rows.len())));
-    }
-    let prepared = Prepared::new(rows, Metric::Cosine)?;
-    let order = Order::by(prepared.len(), |i| prepared.row(i));
-    let found = Found { prepared, order, ids, cutoff: options.cutoff };
+    let found = Found::new(rows, ids, options)?;
     let together = join::components(&found.prepared, &found.order, options.cutoff, watch)?;
-    let components = found.components(&together);
-    let finished = Steps::new("clusters", together.len(), watch);
-    let parts: Vec<Vec<Vec<u32>>> = together
-        .into_par_iter()
-        .with_max_len(16)
-        .map(|ranks| {
-            let parts = Parts::new(&found, &finished).of(ranks)?;
-            finished.take(1)?;
-            Ok(parts)
-        })
-        .collect::<Result<_>>()?;
-    let mut clusters: Vec<Cluster> = parts
-        .into_par_iter()
-        .flatten()
-        .filter_map(|ranks| found.cluster(ranks, &finished).transpose())
-        .collect::<Result<_>>()?;
-    // Ids may be those of several rows: then the rows' content decides.
-    clusters.sort_unstable_by_key(|cluster| (ids[cluster.row as usize], cluster.ranks[0]));
-    Ok(found.classes(&clusters, components))
+    found.duplicates(together, watch)
+}
+
+/// The same, where only rows that are neighbours are compared: for so many rows that comparing all with all would
+/// take hours. What it misses are rows that say the same though neither is among the other's neighbours, nor
+/// any chain of such rows leads from one to the other.
+pub fn among_neighbours(
+    rows: Rows,
+    ids: &[u64],
+    graph: &Graph,
+    options: &Options,
+    watch: &dyn Watch,
+) -> Result<Duplicates> {
+    graph.check(rows.len())?;
+    let found = Found::new(rows, ids, options)?;
+    let together = join::along(&found.prepared, &found.order, graph, options.cutoff, watch)?;
+    found.duplicates(together, watch)
 }
 
 /// The different rows, and what they are compared by.
@@ -129,7 +113,48 @@ struct Cluster {
     row: u32,
 }
 
-impl Found<'_> {
+impl<'a> Found<'a> {
+    fn new(rows: Rows<'a>, ids: &'a [u64], options: &Options) -> Result<Self> {
+        if !(0.0..=1.0).contains(&options.cutoff) {
+            return Err(Error::Option(format!(
+                "the cutoff of duplicates is a cosine distance from 0 to 1, not {}",
+                options.cutoff
+            )));
+        }
+        if ids.len() != rows.len() {
+            return Err(Error::Shape(format!("{} rows cannot have {} ids", rows.len(), ids.len())));
+        }
+        if rows.len() >= NONE as usize {
+            return Err(Error::Shape(format!("{} rows are more than can be numbered", rows.len())));
+        }
+        let prepared = Prepared::new(rows, Metric::Cosine)?;
+        let order = Order::by(prepared.len(), |i| prepared.row(i));
+        Ok(Self { prepared, order, ids, cutoff: options.cutoff })
+    }
+
+    /// What is to become of rows, of which these ranks hang together.
+    fn duplicates(&self, together: Vec<Vec<u32>>, watch: &dyn Watch) -> Result<Duplicates> {
+        let components = self.components(&together);
+        let finished = Steps::new("clusters", together.len(), watch);
+        let parts: Vec<Vec<Vec<u32>>> = together
+            .into_par_iter()
+            .with_max_len(16)
+            .map(|ranks| {
+                let parts = Parts::new(self, &finished).of(ranks)?;
+                finished.take(1)?;
+                Ok(parts)
+            })
+            .collect::<Result<_>>()?;
+        let mut clusters: Vec<Cluster> = parts
+            .into_par_iter()
+            .flatten()
+            .filter_map(|ranks| self.cluster(ranks, &finished).transpose())
+            .collect::<Result<_>>()?;
+        // Ids may be those of several rows: then the rows' content decides.
+        clusters.sort_unstable_by_key(|cluster| (self.ids[cluster.row as usize], cluster.ranks[0]));
+        Ok(self.classes(&clusters, components))
+    }
+
     /// How far apart the rows of two ranks are.
     fn distance(&self, a: u32, b: u32) -> f32 {
         let row = |rank: u32| self.prepared.row(self.order.first(rank as usize));
