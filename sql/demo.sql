@@ -46,4 +46,4 @@ FROM vector_search('glosses', embed_text('where boats are safe from a storm', 's
 
 -- More like this one.
 SELECT round(_distance, 3) AS distance, name, category
-FROM nearest_to('emoji', (SELECT id FROM emoji WHERE name = 'octopus'), k => 5);
+FROM nearest_to('emoji', (SELECT id FROM emoji WHERE name = 'bus'), k => 5);
