@@ -1,11 +1,8 @@
 //! The page of one file in a browser: `web/tests` opens it from disk.
 
-use std::path::Path;
-use std::process::Command;
-
 use portolan::Database;
 
-use super::page::{CHROMIUM, driver};
+use super::page::{driver, in_browser};
 use crate::skipped::skip;
 
 /// Three topics, of which one has texts that look like markup.
@@ -36,20 +33,6 @@ async fn people_use_the_page_of_one_file() {
     }
     let export = format!("EXPORT MAP m TO '{}' WITH (title = 'My notes')", file.display());
     db.sql(&export).await.unwrap();
-    let screenshots = std::env::var_os("PORTOLAN_SCREENSHOTS").unwrap_or_else(|| {
-        Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots").into_os_string()
-    });
-    let output = Command::new("node")
-        .args(["--test", "--test-concurrency=1", "tests/export.test.mjs"])
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("web"))
-        .env("PORTOLAN_PAGE", &file)
-        .env("PORTOLAN_CHROMIUM", CHROMIUM)
-        .env("PORTOLAN_NODE_MODULES", driver.join("package.json"))
-        .env("PORTOLAN_SCREENSHOTS", screenshots)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-    // A run of no tests would be a success too.
-    assert!(said.contains("ℹ pass 5") || said.contains("# pass 5"), "{said}");
+    let passed = in_browser(&driver, &["export"], &[("PORTOLAN_PAGE", file.as_os_str())]);
+    assert_eq!(passed, 5);
 }

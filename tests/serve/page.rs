@@ -1,5 +1,6 @@
 //! The page in a browser: `web/tests` acts as people do, on a real server with real rows.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -49,7 +50,7 @@ fn pictures() -> String {
     )
 }
 
-pub(super) const CHROMIUM: &str = "/usr/bin/chromium";
+const CHROMIUM: &str = "/usr/bin/chromium";
 
 /// The folder of what drives the browser, or why the page cannot be tested.
 pub(super) fn driver() -> Result<PathBuf, String> {
@@ -80,6 +81,27 @@ pub(super) fn driver() -> Result<PathBuf, String> {
     }
 }
 
+/// How many of the tests in these files of `web/tests` pass; that one fails is a failure here.
+pub(super) fn in_browser(driver: &Path, files: &[&str], known: &[(&str, &OsStr)]) -> usize {
+    let screenshots = std::env::var_os("PORTOLAN_SCREENSHOTS").unwrap_or_else(|| {
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots").into_os_string()
+    });
+    let output = Command::new("node")
+        .args(["--test", "--test-concurrency=1"])
+        .args(files.iter().map(|file| format!("tests/{file}.test.mjs")))
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("web"))
+        .envs(known.iter().copied())
+        .env("PORTOLAN_CHROMIUM", CHROMIUM)
+        .env("PORTOLAN_NODE_MODULES", driver.join("package.json"))
+        .env("PORTOLAN_SCREENSHOTS", screenshots)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    // A run of no tests would be a success too.
+    said.lines().find_map(|line| line.split_once(" pass ")?.1.trim().parse().ok()).expect(&said)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn people_use_the_page() {
     let driver = match models::fetched().and_then(|()| driver()) {
@@ -93,27 +115,19 @@ async fn people_use_the_page() {
     let guarded = Served::start(&[&served.location(), "--token", "sesame"]);
     let writable = Served::start(&[&served.location(), "--read-write"]);
     let downloads = served.beside().join("downloads");
-    let screenshots = std::env::var_os("PORTOLAN_SCREENSHOTS").unwrap_or_else(|| {
-        Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots").into_os_string()
-    });
-    let output = Command::new("node")
-        .args(["--test", "--test-concurrency=1", "tests/page.test.mjs"])
-        .args(["tests/lists.test.mjs", "tests/views.test.mjs"])
-        .current_dir(project.join("web"))
-        .env("PORTOLAN_URL", served.url())
-        .env("PORTOLAN_GUARDED_URL", format!("{}/", guarded.url()))
-        .env("PORTOLAN_WRITABLE_URL", format!("{}/", writable.url()))
-        .env("PORTOLAN_DOWNLOADS", &downloads)
-        .env("PORTOLAN_CHROMIUM", CHROMIUM)
-        .env("PORTOLAN_NODE_MODULES", driver.join("package.json"))
-        .env("PORTOLAN_SCREENSHOTS", screenshots)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-    // A run of no tests would be a success too.
-    let passed = said.lines().find_map(|line| line.split_once(" pass ")?.1.trim().parse().ok());
-    assert!(passed.is_some_and(|passed: usize| passed >= 30), "{said}");
+    let [to_guarded, to_writable] =
+        [&guarded, &writable].map(|served| format!("{}/", served.url()));
+    let passed = in_browser(
+        &driver,
+        &["page", "lists", "views"],
+        &[
+            ("PORTOLAN_URL", OsStr::new(served.url())),
+            ("PORTOLAN_GUARDED_URL", OsStr::new(&to_guarded)),
+            ("PORTOLAN_WRITABLE_URL", OsStr::new(&to_writable)),
+            ("PORTOLAN_DOWNLOADS", downloads.as_os_str()),
+        ],
+    );
+    assert!(passed >= 30, "{passed}");
 
     // The files that were saved by hand hold the same rows.
     let file = std::fs::File::open(downloads.join("glosses.parquet")).unwrap();

@@ -9,6 +9,7 @@ import { read } from './data';
 import { Drawing } from './draw';
 import { matching, words } from './search';
 import { View } from './view';
+import '../src/paper.css';
 import './style.css';
 
 /** Rows that are listed; more are counted. */

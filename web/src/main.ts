@@ -1,5 +1,6 @@
 // The page of Portolan's maps.
 
+import './paper.css';
 import './style.css';
 import { read } from './address';
 import * as api from './api';
