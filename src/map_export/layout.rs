@@ -1,5 +1,6 @@
 //! Where everything of a picture goes: the map, the names of its topics without overlaps, the legend.
 
+use super::bounds;
 use super::colours::Colour;
 use super::fonts::Fonts;
 use super::legend::explained;
@@ -136,13 +137,7 @@ struct View {
 
 impl View {
     fn new(places: &[[f32; 2]], area: &Space) -> Self {
-        let (mut low, mut high) = ([f32::INFINITY; 2], [f32::NEG_INFINITY; 2]);
-        for place in places {
-            for axis in 0..2 {
-                low[axis] = low[axis].min(place[axis]);
-                high[axis] = high[axis].max(place[axis]);
-            }
-        }
+        let [low, high] = bounds(places);
         let side = |axis: usize| (high[axis] - low[axis]).max(1e-9);
         let scale = ((area[2] - area[0]) / side(0)).min((area[3] - area[1]) / side(1));
         Self {

@@ -76,3 +76,11 @@ async fn picture(db: &Database, map: &InOrder, kind: Kind, options: &Options) ->
     }
     Ok(picture)
 }
+
+/// The least and the most that places reach to on either axis.
+fn bounds(places: &[[f32; 2]]) -> [[f32; 2]; 2] {
+    let nothing = [[f32::INFINITY; 2], [f32::NEG_INFINITY; 2]];
+    places.iter().fold(nothing, |[low, high], [x, y]| {
+        [[low[0].min(*x), low[1].min(*y)], [high[0].max(*x), high[1].max(*y)]]
+    })
+}

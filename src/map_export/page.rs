@@ -10,6 +10,7 @@ use datafusion::arrow::datatypes::{DataType, Float32Type, Int32Type};
 use futures::TryStreamExt;
 use serde_json::{Value, json};
 
+use super::bounds;
 use super::topics::{Topic, Topics};
 use crate::database::Database;
 use crate::error::{Error, Result};
@@ -127,13 +128,7 @@ struct Frame {
 
 impl Frame {
     fn new(places: &[[f32; 2]]) -> Self {
-        let (mut low, mut high) = ([f32::INFINITY; 2], [f32::NEG_INFINITY; 2]);
-        for place in places {
-            for axis in 0..2 {
-                low[axis] = low[axis].min(place[axis]);
-                high[axis] = high[axis].max(place[axis]);
-            }
-        }
+        let [low, high] = bounds(places);
         let half = ((high[0] - low[0]).max(high[1] - low[1]) / 2.0).max(1e-9);
         let middle = [(low[0] + high[0]) / 2.0, (low[1] + high[1]) / 2.0];
         let extent = [0, 1].map(|axis: usize| ((high[axis] - low[axis]) / 2.0 / half).max(0.01));

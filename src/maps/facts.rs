@@ -86,12 +86,13 @@ impl Facts {
         TableName { schema: self.schema.clone(), table: self.table.clone() }
     }
 
-    /// Whether rows of another map are called as those of this one are, so that a name means the same row.
-    pub fn calls_rows_as(&self, other: &Self) -> bool {
+    /// Whether rows of a table are called as those of this map are, so that a name means the same row: by their
+    /// key, or by their lasting numbers.
+    pub fn calls_rows_of(&self, table: &TableName, key: Option<&str>, id: Option<&str>) -> bool {
         // Lasting numbers are those of one table, while a key says which row is meant in any.
-        self.key == other.key
-            && self.source() == other.source()
-            && (self.key.is_some() || self.table_id == other.table_id)
+        self.key.as_deref() == key
+            && self.source() == *table
+            && (key.is_some() || self.table_id.as_deref() == id)
     }
 
     /// As a table of one row.

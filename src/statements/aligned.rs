@@ -30,7 +30,7 @@ pub async fn other(
             facts.source()
         )));
     }
-    if facts.key.as_deref() != key || (key.is_none() && facts.table_id != table_id(table)) {
+    if !facts.calls_rows_of(place, key, table_id(table).as_deref()) {
         return Err(Error::Invalid(format!(
             "map '{name}' is of rows that table '{place}' had before it was made anew; REFRESH MAP {name} FULL first"
         )));

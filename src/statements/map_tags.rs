@@ -132,7 +132,10 @@ pub async fn kept(
     let id = ids.map_or(&DataType::Null, |ids| ids.data_type());
     let same_rows = |was: &&Bundle| {
         was.tables.contains_key(TAGS)
-            && Facts::of(map, was).is_ok_and(|then| then.calls_rows_as(facts))
+            && Facts::of(map, was).is_ok_and(|then| {
+                let (key, id) = (facts.key.as_deref(), facts.table_id.as_deref());
+                then.calls_rows_of(&facts.source(), key, id)
+            })
     };
     let (Some(_), Some(ids)) = (was.filter(same_rows), ids) else { return none(id) };
     let tags = match db.catalog().map_table(map, TAGS).await {

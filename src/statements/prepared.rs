@@ -9,9 +9,7 @@ use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::{
-    Cast, Execute, Expr, LogicalPlan, LogicalPlanBuilder, Statement, TryCast,
-};
+use datafusion::logical_expr::{Execute, Expr, LogicalPlan, LogicalPlanBuilder, Statement};
 
 use crate::database::Database;
 use crate::error::Result;
@@ -40,10 +38,7 @@ fn is_plain(expr: &Expr) -> Result<bool> {
     let is_more = expr.exists(|part| {
         Ok(match part {
             Expr::ScalarFunction(call) => call.name() != "make_array",
-            Expr::Literal(..)
-            | Expr::Cast(Cast { .. })
-            | Expr::TryCast(TryCast { .. })
-            | Expr::Negative(_) => false,
+            Expr::Literal(..) | Expr::Cast(_) | Expr::TryCast(_) | Expr::Negative(_) => false,
             _ => true,
         })
     })?;
