@@ -6,7 +6,7 @@ use arrow::datatypes::DataType;
 use datafusion_common::{DFSchema, Result};
 use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion_expr::sqlparser::ast::BinaryOperator;
-use datafusion_expr::{Expr, ExprSchemable, ScalarUDF, ScalarUDFImpl, lit};
+use datafusion_expr::{Expr, ExprSchemable, ScalarUDF, ScalarUDFImpl, cast, lit};
 
 use super::{Between, VectorArithmetic, VectorScale, is_vector};
 
@@ -32,6 +32,10 @@ impl ExprPlanner for VectorOperators {
             BinaryOperator::Plus if vectors => call(VectorArithmetic::add(), pair()),
             BinaryOperator::Minus if vectors => call(VectorArithmetic::subtract(), pair()),
             BinaryOperator::Spaceship if vectors => lit(1.0f32) - call(Between::cosine(), pair()),
+            // pgvector's users write the other vector as text.
+            BinaryOperator::Spaceship if is_vector(&left) && right.is_string() => {
+                lit(1.0f32) - call(Between::cosine(), vec![a.clone(), cast(b.clone(), left)])
+            }
             BinaryOperator::Multiply if is_vector(&left) && right.is_numeric() => {
                 call(VectorScale::multiply(), pair())
             }
