@@ -20,6 +20,7 @@ use crate::catalog::{Catalog, Pin};
 use crate::classifiers::Shelf;
 use crate::error::{Error, Result};
 use crate::functions;
+use crate::map_view::Places;
 use crate::maps::Grounds;
 use crate::memory::Pool;
 use crate::progress::Progress;
@@ -68,6 +69,7 @@ pub struct Database {
     shelf: Shelf,
     /// The maps that functions place vectors on.
     grounds: Grounds,
+    places: Places,
     progress: Progress,
     notices: Arc<Mutex<Vec<String>>>,
     failures: Failures,
@@ -94,6 +96,7 @@ impl Database {
             context,
             catalog,
             stores,
+            places: Places::new(options.memory_limit),
             options: Arc::new(options),
             models,
             columns,
@@ -179,6 +182,11 @@ impl Database {
     /// The maps that functions place vectors on.
     pub(crate) fn grounds(&self) -> &Grounds {
         &self.grounds
+    }
+
+    /// Where the rows of maps' points lie.
+    pub(crate) fn places(&self) -> &Places {
+        &self.places
     }
 
     /// The classifiers that functions ask.

@@ -148,6 +148,16 @@ impl InOrder {
         &self.name
     }
 
+    /// The table of its points. It is written whole, so none of its rows is ever removed.
+    pub fn points(&self) -> &Table {
+        &self.points
+    }
+
+    /// The table that it is of, unless that is gone.
+    pub fn rows(&self) -> Option<&Table> {
+        self.rows.as_ref()
+    }
+
     /// What tells this version from all others of that name.
     pub fn version(&self) -> String {
         format!("{:x}", self.facts.refreshed)
@@ -438,7 +448,7 @@ pub fn text(text: &str) -> String {
 }
 
 /// An id as SQL writes it; nothing if no row can be called so.
-fn literal(id: &str, data_type: &DataType) -> Option<String> {
+pub fn literal(id: &str, data_type: &DataType) -> Option<String> {
     if data_type.is_integer() {
         return id.parse::<i128>().ok().map(|id| id.to_string());
     }
@@ -463,6 +473,7 @@ pub fn stream<'a>(
     async move { Ok(db.sql(text).await.map_err(Error::without_place)?.into_stream()) }.boxed()
 }
 
-async fn collect(db: &Database, text: &str) -> Result<Vec<RecordBatch>> {
+/// The same, read to their end.
+pub async fn collect(db: &Database, text: &str) -> Result<Vec<RecordBatch>> {
     db.sql(text).boxed().await.map_err(Error::without_place)?.collect().await
 }

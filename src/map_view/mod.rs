@@ -2,7 +2,9 @@
 //! them, what their rows say.
 
 mod in_order;
+mod places;
 mod sought;
 
 pub use in_order::{Column, InOrder, KEY, Kind, Whose, quoted};
+pub use places::Places;
 pub use sought::Sought;

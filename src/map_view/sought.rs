@@ -1,12 +1,25 @@
 //! What is looked for on a map: a score for each point.
 
+use std::sync::Arc;
+
+use datafusion::arrow::array::{AsArray, Float32Array, RecordBatch};
+use datafusion::arrow::datatypes::{DataType, Field, Float32Type, Schema, UInt64Type};
+use datafusion::catalog::TableProvider;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::TryStreamExt;
+use portolan_kernels::distance::Measure;
 use portolan_models::Task;
 use portolan_udfs::Fingerprint;
 
-use super::in_order::{InOrder, quoted, stream, text};
+use super::in_order::{InOrder, collect, literal, quoted, stream, text};
 use crate::database::Database;
 use crate::error::{Error, Result};
+use crate::search::{Positions, Scored, Target};
+use crate::tables::Table;
+
+/// Points in a batch of scores.
+const BATCH: usize = 64 << 10;
 
 /// What is looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,45 +49,59 @@ impl Sought {
     /// One column, `score`, of all points in their order: the cosine, or 1 where a row has what is looked
     /// for; NULL where it has not.
     pub async fn scores(&self, db: &Database, map: &InOrder) -> Result<SendableRecordBatchStream> {
-        let named = map.named(db);
-        let Some(rows) = named.rows.as_ref().map(|pin| db.pinned(pin)) else {
+        let Some(rows) = map.rows() else {
             return Err(Error::not_found("table", map.facts().source().to_string(), ""));
         };
         let score = match self {
-            Self::Meaning(about) => near_text(map, about)?,
-            Self::Like(id) => near_row(db, map, id, &rows, &db.pinned(&named.points)).await?,
+            Self::Meaning(about) => {
+                by_vector(db, map, rows, near_text(db, map, about).await?).await
+            }
+            Self::Like(id) => {
+                let row = row_of(db, map, rows, id).await?;
+                by_vector(db, map, rows, row).await
+            }
             Self::Words(words) => {
                 let mut all = Vec::new();
                 for word in words.split_whitespace() {
                     let starts = if word.starts_with(char::is_alphanumeric) { r"\b" } else { "" };
                     all.push(matches(map, &format!("(?i){starts}{}", escaped(word)))?);
                 }
-                has(&all)?
+                that(db, rows, &all).await
             }
-            Self::Exact(exact) if exact.is_empty() => return Err(nothing()),
-            Self::Exact(exact) => has(&[matches(map, &escaped(exact))?])?,
-            Self::Regex(pattern) if pattern.is_empty() => return Err(nothing()),
-            Self::Regex(pattern) => has(&[matches(map, pattern)?])?,
+            Self::Exact(exact) if exact.is_empty() => Err(nothing()),
+            Self::Exact(exact) => that(db, rows, &[matches(map, &escaped(exact))?]).await,
+            Self::Regex(pattern) if pattern.is_empty() => Err(nothing()),
+            Self::Regex(pattern) => that(db, rows, &[matches(map, pattern)?]).await,
         };
-        // Scored before they are joined, so that no vector and no text goes through the join.
-        let text = format!(
-            "SELECT s.score FROM {points} AS p
-             LEFT JOIN (SELECT {key} AS k, CAST({score} AS REAL) AS score FROM {rows}) AS s ON s.k = {id}
-             ORDER BY p._rowaddr",
-            points = db.pinned(&named.points),
-            key = map.row_key(),
-            id = map.point_key(),
-        );
-        stream(db, &text).await
+        let (score, places) = (score?, db.places().of(db, map, rows).await?);
+        Ok(in_order(score, places))
     }
+}
+
+/// Scores by the positions of rows as a column of points. No number is NULL.
+fn in_order(scores: Vec<f32>, places: Arc<Vec<u32>>) -> SendableRecordBatchStream {
+    let schema = Schema::new(vec![Field::new("score", DataType::Float32, true)]);
+    let schema = Arc::new(schema);
+    let told = schema.clone();
+    let starts = (0..places.len()).step_by(BATCH);
+    let batches = starts.map(move |start| {
+        let places = places.iter().skip(start).take(BATCH);
+        let of_points = places.map(|place| {
+            let score = scores.get(*place as usize).copied();
+            score.filter(|score| !score.is_nan())
+        });
+        let column: Float32Array = of_points.collect();
+        Ok(RecordBatch::try_new(told.clone(), vec![Arc::new(column)])?)
+    });
+    Box::pin(RecordBatchStreamAdapter::new(schema, futures::stream::iter(batches)))
 }
 
 fn nothing() -> Error {
     Error::Invalid("there is nothing to look for: q is empty".to_string())
 }
 
-/// The cosine with a text.
-fn near_text(map: &InOrder, about: &str) -> Result<String> {
+/// The vector of a text.
+async fn near_text(db: &Database, map: &InOrder, about: &str) -> Result<Vec<f32>> {
     if about.trim().is_empty() {
         return Err(nothing());
     }
@@ -84,35 +111,89 @@ fn near_text(map: &InOrder, about: &str) -> Result<String> {
             "column '{column}' does not say which model made its vectors, so no text can be compared with them; search by words"
         )));
     };
-    Ok(format!(
-        "cosine({}, embed_text({}, '{}', {}, {}))",
-        quoted(column),
+    let call = format!(
+        "SELECT CAST(embed_text({}, '{}', {dims}, {}) AS VECTOR({dims}))",
         text(about),
         Sought::task_of_questions(&made),
-        made.dims,
         text(&made.model),
-    ))
+        dims = made.dims,
+    );
+    let found = collect(db, &call).await?;
+    let vector = found.first().and_then(|batch| batch.column(0).as_fixed_size_list_opt());
+    let numbers = vector.and_then(|vector| vector.values().as_primitive_opt::<Float32Type>());
+    numbers.map(|numbers| numbers.values().to_vec()).ok_or_else(|| {
+        Error::Invalid(format!("model '{}' gives no vector of that text", made.model))
+    })
 }
 
-/// The cosine with a row's vector.
-async fn near_row(
+/// The vector of a row that is on a map.
+async fn row_of(db: &Database, map: &InOrder, rows: &Table, id: &str) -> Result<Vec<f32>> {
+    let missing = || Error::not_found("row", id, format!(" on map '{}'", map.name()));
+    let id_type = map.points().schema().field_with_name("id")?.data_type().clone();
+    let named = map.named(db);
+    let query = format!(
+        "SELECT _rowaddr FROM {} WHERE id = {}",
+        db.pinned(&named.points),
+        literal(id, &id_type).ok_or_else(missing)?,
+    );
+    let found = collect(db, &query).await?;
+    let address = found
+        .iter()
+        .find_map(|batch| batch.column(0).as_primitive::<UInt64Type>().values().first().copied());
+    let point =
+        address.and_then(|address| Positions::of(map.points().dataset()).of_address(address));
+    let places = db.places().of(db, map, rows).await?;
+    let place = point.and_then(|point| places.get(point).copied()).ok_or_else(missing)?;
+    let address = Positions::of(rows.dataset()).address(place as usize).ok_or_else(missing)?;
+    scored(db, &target(map, rows)?).vector(address).await?.ok_or_else(missing)
+}
+
+/// The cosines of all rows with a vector.
+async fn by_vector(
     db: &Database,
     map: &InOrder,
-    id: &str,
-    rows: &str,
-    points: &str,
-) -> Result<String> {
-    let column = quoted(&map.facts().column);
-    let query = format!(
-        "SELECT t.{column} FROM {points} AS p JOIN {rows} AS t ON {} WHERE CAST(p.id AS VARCHAR) = {}",
-        map.same("t"),
-        text(id),
-    );
-    let found = db.sql(&query).await.map_err(Error::without_place)?.collect().await?;
-    if found.iter().all(|batch| batch.num_rows() == 0) {
-        return Err(Error::not_found("row", id, format!(" on map '{}'", map.name())));
+    rows: &Table,
+    vector: Vec<f32>,
+) -> Result<Vec<f32>> {
+    scored(db, &target(map, rows)?).by_position(Measure::Cosine, &vector).await
+}
+
+/// The column that a map is of.
+fn target(map: &InOrder, rows: &Table) -> Result<Target> {
+    let column = &map.facts().column;
+    Target::new(rows.dataset(), column).ok_or_else(|| {
+        Error::Invalid(format!(
+            "column '{column}' of table '{}' holds no vectors any more",
+            map.facts().source()
+        ))
+    })
+}
+
+fn scored<'a>(db: &'a Database, target: &'a Target) -> Scored<'a> {
+    let pool = db.context().runtime_env().memory_pool.clone();
+    Scored { target, columns: db.columns(), pool }
+}
+
+/// 1 for all rows that meet all conditions.
+async fn that(db: &Database, rows: &Table, conditions: &[String]) -> Result<Vec<f32>> {
+    if conditions.is_empty() {
+        return Err(nothing());
     }
-    Ok(format!("cosine({column}, ({query}))"))
+    let named = db.catalog().pin(Arc::new(rows.with_row_ids()));
+    let query =
+        format!("SELECT _rowaddr FROM {} WHERE {}", db.pinned(&named), conditions.join(" AND "));
+    let positions = Positions::of(rows.dataset());
+    let mut scores = vec![f32::NAN; positions.len()];
+    let mut found = stream(db, &query).await?;
+    while let Some(batch) = found.try_next().await? {
+        for address in batch.column(0).as_primitive::<UInt64Type>().values() {
+            let position = positions.of_address(*address);
+            if let Some(score) = position.and_then(|position| scores.get_mut(position)) {
+                *score = 1.0;
+            }
+        }
+    }
+    Ok(scores)
 }
 
 /// The condition that a row's texts match a pattern.
@@ -129,14 +210,6 @@ fn matches(map: &InOrder, pattern: &str) -> Result<String> {
         several => format!("concat_ws(' ', {})", several.join(", ")),
     };
     Ok(format!("regexp_like({subject}, {})", text(pattern)))
-}
-
-/// 1 where all conditions hold.
-fn has(conditions: &[String]) -> Result<String> {
-    if conditions.is_empty() {
-        return Err(nothing());
-    }
-    Ok(format!("CASE WHEN {} THEN 1 END", conditions.join(" AND ")))
 }
 
 /// A text as the regular expression of itself.
@@ -159,11 +232,5 @@ mod tests {
     fn a_text_is_the_pattern_of_itself() {
         assert_eq!(escaped("a.b (c)"), r"a\.b \(c\)");
         assert_eq!(escaped("naïve-été"), r"naïve\-été");
-    }
-
-    #[test]
-    fn nothing_is_not_looked_for() {
-        assert!(has(&[]).is_err());
-        assert!(has(&["a".to_string()]).is_ok());
     }
 }

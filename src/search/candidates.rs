@@ -22,7 +22,7 @@ use moka::future::Cache;
 use moka::policy::EvictionPolicy;
 use roaring::RoaringTreemap;
 
-use crate::tables::{Table, lance_evaluates};
+use crate::tables::{Table, VersionKey, lance_evaluates};
 
 /// Which rows of a table pass filters.
 #[derive(Debug, Clone)]
@@ -104,10 +104,7 @@ struct Kept {
 /// A version of a table, and filters.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Key {
-    table: String,
-    version: u64,
-    /// Tells a table from one of the same name that was dropped.
-    written: u128,
+    version: VersionKey,
     filters: Vec<Expr>,
 }
 
@@ -119,14 +116,8 @@ impl Key {
         if filters.iter().any(calls) {
             return None;
         }
-        let dataset = table.dataset();
-        let manifest = dataset.manifest();
-        Some(Self {
-            table: dataset.uri().to_string(),
-            version: manifest.version,
-            written: manifest.timestamp_nanos,
-            filters: filters.to_vec(),
-        })
+        let version = VersionKey::of(table.dataset());
+        Some(Self { version, filters: filters.to_vec() })
     }
 
     /// About how much memory it takes. A row that is looked for by its key is no more than this, and a

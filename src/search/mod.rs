@@ -13,10 +13,12 @@ mod operator;
 mod ranked;
 mod request;
 mod rule;
+mod scores;
 mod table;
 
 pub use build::{Kind, Wanted, Workshop};
 pub use constants::settled;
-pub use decoded::Columns;
+pub use decoded::{Columns, Target};
 pub use index::{Metric, Tuning};
 pub use rule::SearchRule;
+pub use scores::{Positions, Scored};

@@ -19,7 +19,7 @@ pub use provider::Table;
 pub use pushdown::lance_evaluates;
 pub use storage::{Listing, MAIN_SCHEMA, Storage, TableName};
 pub use types::storable;
-pub use versions::{at_version, checkout, number_at};
+pub use versions::{VersionKey, at_version, checkout, number_at};
 pub use write::{
     CheckedRows, SeenKeys, create, discard, hash_rows, key_as_text, properties, write_fragments,
 };

@@ -1,4 +1,4 @@
-//! Older versions of a table.
+//! Versions of a table: which one is meant, and older ones.
 
 use std::sync::Arc;
 
@@ -8,6 +8,28 @@ use lance::Dataset;
 
 use crate::error::{Error, Result};
 use crate::tables::TableName;
+
+/// What tells a version of a table from all others. A version never changes, so what is found out about one
+/// stays true.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct VersionKey {
+    table: String,
+    version: u64,
+    /// Tells a table from one of the same name that was dropped.
+    written: u128,
+}
+
+impl VersionKey {
+    /// That of a dataset.
+    pub fn of(dataset: &Dataset) -> Self {
+        let manifest = dataset.manifest();
+        Self {
+            table: dataset.uri().to_string(),
+            version: manifest.version,
+            written: manifest.timestamp_nanos,
+        }
+    }
+}
 
 /// The table at `v3` (a version) or `t2026-01-31 12:00:00` (a time).
 pub async fn at_version(name: &TableName, dataset: Arc<Dataset>, at: &str) -> Result<Arc<Dataset>> {

@@ -216,6 +216,48 @@ async fn what_is_looked_for_is_found_where_the_points_are() {
     }
 }
 
+/// Scores are SQL's, whatever became of the rows since the map was made.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_compared_wherever_they_lie_by_now() {
+    for (made, map) in [(KEYED, "m"), (KEYLESS, "My%20Map")] {
+        let served = Served::database(made, &["--read-write"]).await;
+        for change in [
+            "SELECT 1",
+            "DELETE FROM t WHERE name IN ('row 3', 'row 4')",
+            "UPDATE t SET v = [0, 0, 0] WHERE name = 'row 6'",
+            "UPDATE t SET v = CASE WHEN name = 'row 7' THEN NULL ELSE v + v * 0.5 + [1, 0, 0]::VECTOR(3) END WHERE name IN ('row 5', 'row 7', 'row 8')",
+            "INSERT INTO t (id, name, v) VALUES ('99', 'row 99', [1, 2, 3])",
+            "OPTIMIZE TABLE t",
+        ] {
+            let (status, answer) = served.sql(change).await;
+            assert_eq!(status, 200, "{change}: {answer}");
+            let names = served.json(&format!("/maps/{map}/points?columns=id,name")).await;
+            let names = names.as_array().unwrap();
+            for asked in ["row 11", "row 5"] {
+                let id = &names.iter().find(|row| row["name"] == asked).unwrap()["id"];
+                let like = served.json(&format!("/maps/{map}/search?by=like&q={id}")).await;
+                let query = format!(
+                    "SELECT name, cosine(v, (SELECT v FROM t WHERE name = '{asked}')) AS score FROM t"
+                );
+                let (status, answer) = served.sql(&query).await;
+                assert_eq!(status, 200, "{answer}");
+                let expected = answer.as_array().unwrap();
+                let mut there = 0;
+                for (point, score) in names.iter().zip(like.as_array().unwrap()) {
+                    let row = expected.iter().find(|row| row["name"] == point["name"]);
+                    let expected = row.and_then(|row| row["score"].as_f64());
+                    there += usize::from(expected.is_some());
+                    match (expected, score["score"].as_f64()) {
+                        (Some(expected), Some(score)) => assert!((expected - score).abs() < 1e-6),
+                        (expected, score) => assert_eq!(expected, score, "{change}: {point}"),
+                    }
+                }
+                assert!(there >= 56, "{there}");
+            }
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_row_is_told_in_full() {
     let served = Served::database(KEYED, &[]).await;
