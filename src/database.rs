@@ -6,7 +6,7 @@ use datafusion::catalog::CatalogProvider;
 use datafusion::common::TableReference;
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder};
+use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionContext;
@@ -324,11 +324,14 @@ impl Database {
         // Functions get the options from here, which are those of when the state was made.
         let options = state.config().options().clone();
         state.execution_props_mut().config_options = Some(options);
-        let frame = DataFrame::new(state, plan);
-        let task = Arc::new(frame.task_ctx());
+        let task = Arc::new(TaskContext::from(&state));
         // From here on: constants are embedded while planning.
         let watched = Watched::new(self, work);
-        let plan = session::yielding(frame.create_physical_plan().await?)?;
+        let plan = match session::short(&state, &plan)? {
+            Some(short) => state.query_planner().create_physical_plan(&short, &state).await?,
+            None => state.create_physical_plan(&plan).await?,
+        };
+        let plan = session::yielding(plan)?;
         let rows = execute_stream(plan, task)?;
         Ok(if is_long { watched.aside(rows) } else { watched.over(rows) })
     }

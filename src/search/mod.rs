@@ -20,5 +20,6 @@ pub use build::{Kind, Wanted, Workshop};
 pub use constants::settled;
 pub use decoded::{Columns, Target};
 pub use index::{Metric, Tuning};
-pub use rule::SearchRule;
+pub use operator::is_search;
+pub use rule::{RULE, SearchRule, answers};
 pub use scores::{Positions, Scored};

@@ -159,6 +159,11 @@ impl ExecutionPlan for VectorSearch {
     }
 }
 
+/// Whether an operator is a search.
+pub fn is_search(plan: &dyn ExecutionPlan) -> bool {
+    plan.is::<VectorSearch>()
+}
+
 /// What a search found.
 pub struct Found {
     /// Where the rows are; they may be more than were asked for.

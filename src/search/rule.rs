@@ -21,6 +21,18 @@ use crate::tables::Table;
 /// More rows than this are not looked up one by one: reading and sorting all is faster.
 const MOST: usize = 10_000;
 
+/// The rule's name.
+pub const RULE: &str = "vector_search";
+
+/// Whether rows of a plan come from a search.
+pub fn answers(plan: &LogicalPlan) -> Result<bool> {
+    plan.exists(|node| {
+        let LogicalPlan::TableScan(scan) = node else { return Ok(false) };
+        let provider = source_as_provider(&scan.source);
+        Ok(provider.is_ok_and(|provider| provider.is::<SearchedTable>()))
+    })
+}
+
 /// The rule. It comes after all others, when filters have reached the scan and limits the sort.
 #[derive(Debug)]
 pub struct SearchRule {
@@ -36,7 +48,7 @@ impl SearchRule {
 
 impl OptimizerRule for SearchRule {
     fn name(&self) -> &str {
-        "vector_search"
+        RULE
     }
 
     fn apply_order(&self) -> Option<ApplyOrder> {

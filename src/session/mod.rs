@@ -3,6 +3,7 @@
 mod late_embedding;
 mod passes;
 pub mod secrets;
+mod short_plans;
 mod stored_files;
 pub mod stores;
 mod vector_casts;
@@ -14,6 +15,8 @@ use std::sync::Arc;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::optimizer::{Analyzer, AnalyzerRule};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use url::Url;
 
@@ -24,6 +27,7 @@ use portolan_udfs::classifier::Classifiers;
 use portolan_udfs::map::Maps;
 pub use portolan_udfs::{Settings, parse_bytes};
 pub use secrets::Secrets;
+pub use short_plans::short;
 pub use stores::Stores;
 pub use yielding::yielding;
 
@@ -38,6 +42,7 @@ use crate::search::{Columns, SearchRule};
 use crate::tables::{MAIN_SCHEMA, Storage};
 use crate::windows::WindowRule;
 use late_embedding::LateEmbedding;
+use short_plans::UnlessSearched;
 use stored_files::StoredFiles;
 use vector_casts::VectorCasts;
 pub use vector_casts::cast_in;
@@ -104,6 +109,17 @@ fn models(url: &Url, read_only: bool) -> Arc<Models> {
     Models::new(environment, cache)
 }
 
+/// The engine's rules about physical plans, and ours.
+fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let mut rules: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> = Vec::new();
+    for rule in PhysicalOptimizer::new().rules {
+        rules.push(Arc::new(UnlessSearched(rule)));
+    }
+    rules.push(Arc::new(LateEmbedding));
+    rules.push(Arc::new(WindowRule));
+    rules
+}
+
 /// The session, without a catalog.
 fn build(
     options: &OpenOptions,
@@ -132,8 +148,7 @@ fn build(
         .with_runtime_env(Arc::new(runtime.build()?))
         .with_default_features()
         .with_type_planner(Arc::new(VectorTypes))
-        .with_physical_optimizer_rule(Arc::new(LateEmbedding))
-        .with_physical_optimizer_rule(Arc::new(WindowRule))
+        .with_physical_optimizer_rules(physical_rules())
         .with_optimizer_rule(Arc::new(SearchRule::new(columns.clone())));
     let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(VectorCasts)];
     rules.extend(Analyzer::new().rules);
