@@ -19,6 +19,7 @@ use moka::future::Cache;
 use moka::policy::EvictionPolicy;
 
 use super::candidates::Passed;
+use super::shown::Shown;
 use crate::error::{Error, Result};
 
 /// A column of a table that is searched.
@@ -168,13 +169,31 @@ pub struct Block {
     _memory: MemoryReservation,
 }
 
+/// A column of a data file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Key {
+pub struct Key {
     table: String,
     base: Option<u32>,
     file: String,
     field: i32,
 }
+
+impl Key {
+    /// That of a fragment's; `None` where its files do not have the column.
+    pub fn of(dataset: &Dataset, field: i32, fragment: &FileFragment) -> Option<Self> {
+        let files = &fragment.metadata().files;
+        let file = files.iter().find(|file| file.fields.contains(&field))?;
+        Some(Self {
+            table: dataset.uri().to_string(),
+            base: file.base_id,
+            file: file.path.clone(),
+            field,
+        })
+    }
+}
+
+/// Columns that results show take a part of what decoded columns take.
+const SHOWN_SHARE: usize = 8;
 
 /// Rows that passed filters take a part of what decoded columns take.
 const PASSED_SHARE: usize = 16;
@@ -187,6 +206,8 @@ const LOOKED_UP: u64 = 12;
 pub struct Columns {
     /// Which rows passed filters before.
     pub passed: Passed,
+    /// Other columns, of the rows that were found.
+    pub shown: Shown,
     blocks: Cache<Key, Arc<Block>>,
     /// Rows that were looked up of blocks that are not here.
     looked_up: Cache<Key, Arc<AtomicU64>>,
@@ -209,7 +230,8 @@ impl Columns {
             .eviction_policy(EvictionPolicy::lru())
             .build();
         let passed = Passed::new(most / PASSED_SHARE);
-        Self { passed, blocks, looked_up: Cache::new(4096), most }
+        let shown = Shown::new(most / SHOWN_SHARE);
+        Self { passed, shown, blocks, looked_up: Cache::new(4096), most }
     }
 
     /// Whether a whole column can be kept. One that cannot would only drive others out.
@@ -218,14 +240,7 @@ impl Columns {
     }
 
     fn key(target: &Target, fragment: &FileFragment) -> Option<Key> {
-        let files = &fragment.metadata().files;
-        let file = files.iter().find(|file| file.fields.contains(&target.field))?;
-        Some(Key {
-            table: target.dataset.uri().to_string(),
-            base: file.base_id,
-            file: file.path.clone(),
-            field: target.field,
-        })
+        Key::of(&target.dataset, target.field, fragment)
     }
 
     /// Whether a few rows are better looked up than read with all the others. They are until it has

@@ -14,6 +14,7 @@ mod ranked;
 mod request;
 mod rule;
 mod scores;
+mod shown;
 mod table;
 
 pub use build::{Kind, Wanted, Workshop};

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::Statistics;
 use datafusion::common::stats::Precision;
 use datafusion::error::{DataFusionError, Result as DfResult};
@@ -18,15 +17,14 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, Partitioning, PlanProperties,
 };
 use futures::FutureExt;
-use lance::Dataset;
-use lance::dataset::{ProjectionRequest, TakeBuilder};
 use roaring::RoaringTreemap;
 
 use super::candidates::{Candidates, Filtered};
 use super::decoded::{Columns, Target};
-use super::exact::{Exact, known};
+use super::exact::Exact;
 use super::index::VectorIndex;
 use super::request::Request;
+use super::shown::rows;
 use crate::error::Result;
 
 /// What the operator needs to know.
@@ -142,7 +140,9 @@ impl ExecutionPlan for VectorSearch {
                 search.run(pool, candidates.as_deref()).await.map_err(DataFusionError::from)?;
             compared.add(found.compared);
             searched.add(usize::from(found.by_index));
-            search.rows(found.addresses, schema).await.map_err(DataFusionError::from)
+            rows(&search.columns, &search.target.dataset, found.addresses, schema, pool)
+                .await
+                .map_err(DataFusionError::from)
         };
         let stream = futures::stream::once(found.boxed());
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), stream)))
@@ -213,54 +213,4 @@ impl Search {
         let compared = usize::try_from(rows).unwrap_or(usize::MAX);
         Ok(Found { addresses, compared, by_index: false })
     }
-}
-
-impl Search {
-    /// The rows at some addresses, with vectors from memory where they are there.
-    async fn rows(&self, addresses: Vec<u64>, schema: SchemaRef) -> Result<RecordBatch> {
-        let Self { target, columns, .. } = self;
-        let at = schema.index_of(&target.column).ok();
-        let vectors = match at {
-            Some(at) => {
-                match (known(columns, target, &addresses).await, schema.field(at).data_type()) {
-                    (Some(values), DataType::FixedSizeList(item, _)) => {
-                        values.into_column(target, item).map(|vectors| (at, vectors))
-                    }
-                    _ => None,
-                }
-            }
-            None => None,
-        };
-        let Some((at, vectors)) = vectors else {
-            return rows(&target.dataset, addresses, schema).await;
-        };
-        let others: Vec<usize> = (0..schema.fields().len()).filter(|other| *other != at).collect();
-        let mut arrays = match others.is_empty() {
-            true => Vec::new(),
-            false => {
-                let others = Arc::new(schema.project(&others).map_err(DataFusionError::from)?);
-                rows(&target.dataset, addresses, others).await?.columns().to_vec()
-            }
-        };
-        arrays.insert(at, vectors);
-        Ok(RecordBatch::try_new(schema, arrays).map_err(DataFusionError::from)?)
-    }
-}
-
-/// The rows at some addresses.
-pub async fn rows(
-    dataset: &Arc<Dataset>,
-    addresses: Vec<u64>,
-    schema: SchemaRef,
-) -> Result<RecordBatch> {
-    if addresses.is_empty() {
-        return Ok(RecordBatch::new_empty(schema));
-    }
-    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-    let columns = ProjectionRequest::from_columns(&names, dataset.schema());
-    let plan = Arc::new(columns.into_projection_plan(dataset.clone())?);
-    let taken = TakeBuilder::try_new_from_addresses(dataset.clone(), addresses, plan)?;
-    let batch = taken.execute().boxed().await?;
-    let columns = names.iter().filter_map(|name| batch.column_by_name(name).cloned()).collect();
-    Ok(RecordBatch::try_new(schema, columns).map_err(DataFusionError::from)?)
 }

@@ -35,8 +35,9 @@ use super::decoded::{Columns, Target};
 use super::exact::{Exact, vectors};
 use super::fuse::{Fusion, diverse, fuse};
 use super::index::{VectorIndex, Wish};
-use super::operator::{Search, rows};
+use super::operator::Search;
 use super::request::Request;
+use super::shown::rows;
 use crate::error::{Error, Result};
 use crate::tables::Table;
 
@@ -354,7 +355,8 @@ impl Run<'_> {
             Vec::new()
         } else {
             let addresses = found.iter().map(|row| row.address).collect();
-            rows(dataset, addresses, Arc::new(Schema::new(stored.clone())))
+            let schema = Arc::new(Schema::new(stored.clone()));
+            rows(&self.asked.columns, dataset, addresses, schema, self.pool)
                 .await?
                 .columns()
                 .to_vec()
