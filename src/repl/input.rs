@@ -46,16 +46,16 @@ pub fn steps(text: &str) -> Vec<Step> {
     let sql = without(text, &commands);
     let mut commands = commands.into_iter().peekable();
     let mut steps = Vec::new();
+    let (mut line, mut counted) = (1, 0);
     for piece in split::split(&sql) {
         let end = piece.offset + piece.text.len();
         while let Some(command) = commands.next_if(|command| command.start < end) {
             steps.push(lone(&command));
         }
-        let statement = Statement {
-            text: piece.text.to_string(),
-            line: 1 + sql[..piece.offset].matches('\n').count() as u64,
-            terminated: piece.terminated,
-        };
+        line += sql[counted..piece.offset].matches('\n').count() as u64;
+        counted = piece.offset;
+        let statement =
+            Statement { text: piece.text.to_string(), line, terminated: piece.terminated };
         let sent_by = commands.next_if(|command| {
             command.sends() && sql[end..command.start].chars().all(char::is_whitespace)
         });
