@@ -1,17 +1,23 @@
 //! Vector indexes as searches use them: Lance's own, with how hard one has to look to find enough.
 
 use std::fmt;
+use std::sync::Arc;
 
 use datafusion::arrow::array::{AsArray, Float32Array};
-use datafusion::arrow::datatypes::UInt64Type;
+use datafusion::arrow::datatypes::{Float32Type, UInt64Type};
 use datafusion::catalog::Session;
 use futures::{FutureExt, TryStreamExt};
 use lance::Dataset;
-use lance::index::DatasetIndexExt;
-use lance_core::ROW_ADDR;
+use lance::dataset::rowids::get_row_id_index;
+use lance::index::prefilter::DatasetPreFilter;
+use lance::index::{DatasetIndexExt, DatasetIndexInternalExt};
+use lance_core::{ROW_ADDR, ROW_ID};
+use lance_index::metrics::NoOpMetricsCollector;
+use lance_index::vector::{ApproxMode, DIST_COL, Query};
 use lance_linalg::distance::DistanceType;
 use lance_select::{RowAddrMask, RowAddrTreeMap};
-use portolan_kernels::distance::Measure;
+use lance_table::format::IndexMetadata;
+use portolan_kernels::distance::{Measure, normalize};
 use portolan_udfs::Settings;
 use roaring::{RoaringBitmap, RoaringTreemap};
 use serde::{Deserialize, Serialize};
@@ -90,6 +96,18 @@ pub struct Effort {
     pub refine: usize,
 }
 
+impl Effort {
+    /// Rows that are looked at again, exactly.
+    fn wanted(self, k: usize) -> usize {
+        k.saturating_mul(self.refine)
+    }
+
+    /// Candidates that a walk keeps. How many was measured for ten rows.
+    fn kept(self, k: usize) -> Option<usize> {
+        self.ef.map(|ef| ef.max(self.wanted(k).saturating_add(ef / 2)))
+    }
+}
+
 /// What was measured when an index was built.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Tuning {
@@ -130,6 +148,8 @@ pub struct VectorIndex {
     name: String,
     tuning: Tuning,
     covered: RoaringBitmap,
+    /// What the table says of it, where it lies in one piece.
+    whole: Option<Arc<IndexMetadata>>,
 }
 
 impl fmt::Display for VectorIndex {
@@ -187,14 +207,16 @@ impl VectorIndex {
             if !same && !any {
                 continue;
             }
-            let mut covered = RoaringBitmap::new();
+            let (mut covered, mut parts) = (RoaringBitmap::new(), 0);
             // An index may lie in several parts under one name.
             for part in indices.iter().filter(|part| part.name == index.name) {
+                parts += 1;
                 if let Some(fragments) = &part.fragment_bitmap {
                     covered |= fragments;
                 }
             }
-            return Ok(Some(Self { name: index.name.clone(), tuning, covered }));
+            let whole = (parts == 1).then(|| Arc::new(index.clone()));
+            return Ok(Some(Self { name: index.name.clone(), tuning, covered, whole }));
         }
         Ok(None)
     }
@@ -220,6 +242,11 @@ impl VectorIndex {
         let more = request.k as f64 / pass.max(1e-9) - TUNED_FOR as f64;
         let share = 2.0 * more.max(0.0) / rows.max(1) as f64;
         effort.probes += (share.min(1.0) * cells as f64).ceil() as usize;
+        if let (Some(whole), None) = (&self.whole, ids)
+            && walks_all(target, cells, effort)
+        {
+            return walk(target, whole, &request.query, request.k, metric, effort).await;
+        }
         look(target, &request.query, request.k, metric, effort, ids).await
     }
 }
@@ -233,14 +260,13 @@ pub async fn look(
     effort: Effort,
     ids: Option<&RoaringTreemap>,
 ) -> Result<Vec<u64>> {
-    let wanted = k.saturating_mul(effort.refine);
+    let wanted = effort.wanted(k);
     let mut scan = target.dataset.scan();
     scan.nearest(&target.column, &Float32Array::from(query.to_vec()), wanted)?;
     scan.distance_metric(metric.lance());
     scan.minimum_nprobes(effort.probes);
-    if let Some(ef) = effort.ef {
-        // The effort was measured for ten rows.
-        scan.ef(ef.max(wanted.saturating_add(ef / 2)));
+    if let Some(ef) = effort.kept(k) {
+        scan.ef(ef);
     }
     // Rows that are not in the index are compared elsewhere, exactly.
     scan.fast_search();
@@ -259,4 +285,69 @@ pub async fn look(
         }
     }
     Ok(found)
+}
+
+/// Whether a search walks through the graphs of all cells, which are few, and of numbers that Lance takes as they are.
+fn walks_all(target: &Target, cells: usize, effort: Effort) -> bool {
+    let overlaid = || target.dataset.fragments().iter().any(|part| !part.overlays.is_empty());
+    effort.ef.is_some() && effort.probes >= cells && !target.half && !overlaid()
+}
+
+/// The same as [`look`] of all rows of an index that lies in one piece and whose cells are all looked into. Planning
+/// such a search as Lance does for every kind takes longer than the search.
+async fn walk(
+    target: &Target,
+    whole: &IndexMetadata,
+    query: &[f32],
+    k: usize,
+    metric: Metric,
+    effort: Effort,
+) -> Result<Vec<u64>> {
+    let (dataset, wanted) = (&target.dataset, effort.wanted(k));
+    let index = dataset.open_vector_index(&target.column, &whole.uuid, &NoOpMetricsCollector);
+    let index = index.boxed().await?;
+    let mut key = query.to_vec();
+    if index.metric_type() == DistanceType::Cosine {
+        // The rows of such an index have length 1.
+        normalize(&mut key);
+    }
+    let mut query = Query {
+        column: target.column.clone(),
+        key: Arc::new(Float32Array::from(key)),
+        k: wanted,
+        lower_bound: None,
+        upper_bound: None,
+        minimum_nprobes: effort.probes,
+        maximum_nprobes: None,
+        search_effort: 0.5,
+        ef: effort.kept(k),
+        refine_factor: None,
+        metric_type: Some(metric.lance()),
+        use_index: true,
+        query_parallelism: 0,
+        dist_q_c: 0.0,
+        approx_mode: ApproxMode::default(),
+    };
+    let (cells, distances) = index.find_partitions(&query)?;
+    let deleted = Arc::new(DatasetPreFilter::new(dataset.clone(), &[whole.clone()], None));
+    let mut found: Vec<(f32, u64)> = Vec::with_capacity(wanted);
+    for (cell, distance) in cells.values().iter().zip(distances.values()) {
+        query.dist_q_c = *distance;
+        let (cell, deleted) = (*cell as usize, deleted.clone());
+        let rows = index.search_in_partition(cell, &query, deleted, &NoOpMetricsCollector);
+        let rows = rows.boxed().await?;
+        let (Some(distances), Some(ids)) =
+            (rows.column_by_name(DIST_COL), rows.column_by_name(ROW_ID))
+        else {
+            continue;
+        };
+        let distances = distances.as_primitive::<Float32Type>().values().iter().copied();
+        found.extend(distances.zip(ids.as_primitive::<UInt64Type>().values().iter().copied()));
+    }
+    found.sort_by(|a, b| a.0.total_cmp(&b.0));
+    found.truncate(wanted);
+    let ids: Vec<u64> = found.into_iter().map(|(_, id)| id).collect();
+    // Rows that last under a number have it in the index; where they lie is known apart.
+    let Some(places) = get_row_id_index(dataset).boxed().await? else { return Ok(ids) };
+    Ok(places.get_many(&ids)?.into_iter().flatten().map(u64::from).collect())
 }
