@@ -18,6 +18,7 @@ mod index_grammar;
 mod indexes;
 mod insert;
 mod locate;
+mod long_vectors;
 mod maintenance;
 mod map_grammar;
 mod map_options;
@@ -112,7 +113,8 @@ pub(crate) fn parse(db: &Database, text: &str) -> Result<Vec<Statement>> {
             let rewritten = match &mut kind {
                 Kind::Sql(parsed) => table_calls::rewrite(parsed)
                     .and_then(|()| function_arguments::rewrite(parsed))
-                    .and_then(|()| nulls_last::rewrite(parsed)),
+                    .and_then(|()| nulls_last::rewrite(parsed))
+                    .and_then(|()| long_vectors::rewrite(parsed)),
                 Kind::Own(Own::AddGenerated { expression, .. }) => {
                     function_arguments::rewrite_expression(expression)
                 }
