@@ -4,7 +4,7 @@
 
 use portolan_kernels::Error;
 use portolan_kernels::graph::{Graph, NONE};
-use portolan_kernels::neighbours::{Index, Method, Metric, Options, graph};
+use portolan_kernels::neighbours::{Index, Method, Metric, Options, graph, of_new};
 use portolan_kernels::random;
 use portolan_kernels::rows::Rows;
 use portolan_kernels::watch::{Unwatched, Watch};
@@ -315,12 +315,15 @@ fn the_largest_and_the_smallest_numbers_are_compared() {
 fn new_rows_find_their_neighbours_whatever_comes_with_them() {
     let (width, k) = (16, 7);
     let all = clusters(10, 4400, width, 20);
-    let (old, new) = all.split_at(4000 * width);
+    let (old, new) = all.split_at(3991 * width);
     let (old, new) = (Rows::new(old, width).unwrap(), Rows::new(new, width).unwrap());
     for metric in METRICS {
         for method in [Method::Exact, Method::Cells] {
             let index = Index::build(old, &options(metric, k, method), &Unwatched).unwrap();
             let got = index.query(new, &Unwatched).unwrap();
+            let once = of_new(old, new, &options(metric, k, method), &Unwatched).unwrap();
+            assert_eq!(once.neighbours, got.neighbours);
+            assert_eq!(once.distances, got.distances);
             let mut missed = 0;
             for i in 0..new.len() {
                 let mut right: Vec<f64> =

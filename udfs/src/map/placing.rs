@@ -2,7 +2,7 @@
 
 use datafusion_common::{Result, exec_datafusion_err};
 use portolan_kernels::graph::Graph;
-use portolan_kernels::neighbours::{Index, Method, Options};
+use portolan_kernels::neighbours::{self, Method, Options};
 use portolan_kernels::rows::Rows;
 use portolan_kernels::topics::{self, Depth, Placed, Topics};
 use portolan_kernels::umap::Umap;
@@ -24,8 +24,7 @@ pub fn near(old: Rows, new: Rows, method: Method, wanted: &Wanted, work: &Work) 
     }
     let metric = wanted.metric.metric();
     let options = Options { k, metric, seed: wanted.seed, method, ..Options::default() };
-    let index = Index::build(old, &options, work).map_err(failed)?;
-    index.query(new, work).map_err(failed)
+    neighbours::of_new(old, new, &options, work).map_err(failed)
 }
 
 /// The row of the map that a new one repeats.

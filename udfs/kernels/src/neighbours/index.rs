@@ -39,6 +39,16 @@ pub struct Index<'a> {
 impl<'a> Index<'a> {
     /// Sorts, packs and, where there are many, partitions the rows.
     pub fn build(rows: Rows<'a>, options: &Options, watch: &dyn Watch) -> Result<Self> {
+        Self::made(rows, options, true, watch)
+    }
+
+    /// The same; rows that each new one is compared with are packed only if they are looked at again.
+    pub(super) fn made(
+        rows: Rows<'a>,
+        options: &Options,
+        again: bool,
+        watch: &dyn Watch,
+    ) -> Result<Self> {
         options.check()?;
         // The last number stands for "none".
         if rows.len() >= NONE as usize {
@@ -80,7 +90,10 @@ impl<'a> Index<'a> {
         if watch.stopped() {
             return Err(Error::Stopped);
         }
-        let space = Space::new(prepared, order, ranks, lengths.into_iter(), watch)?;
+        let space = match exact && !again {
+            true => Space::unpacked(prepared, order, ranks, lengths.into_iter()),
+            false => Space::new(prepared, order, ranks, lengths.into_iter(), watch)?,
+        };
         Ok(Self { space, centres, nearest, options: options.clone(), probes: OnceLock::new() })
     }
 

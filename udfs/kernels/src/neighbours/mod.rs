@@ -24,6 +24,7 @@ mod space;
 pub(crate) use best::{Best, key, number_of, score_of};
 use cells::Centres;
 pub use index::Index;
+pub use query::of_new;
 pub(crate) use space::Left;
 
 use crate::error::{Error, Result};

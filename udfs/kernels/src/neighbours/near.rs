@@ -32,7 +32,8 @@ pub fn nearest<'a>(
     let mut found = vec![(0.0, NONE); count * keep];
     let blocks = found.par_chunks_mut(block * keep).enumerate();
     let looks = cells.map_or(0, |cells| cells.len() / count.max(1));
-    blocks.try_for_each_init(Left::default, |left, (first, found)| {
+    let start = || (Left::default(), Vec::new());
+    blocks.try_for_each_init(start, |(left, room), (first, found)| {
         let (first, count) = (first * block, found.len() / keep);
         // One more: the row itself may be among them.
         let mut best = Best::new(count, keep + 1);
@@ -58,7 +59,8 @@ pub fn nearest<'a>(
                 left.pack(space.depth(), rows.into_iter());
             }
             let cell = &space.cells[same[0].0 as usize];
-            left.offer(form, space.panels(cell), &space.ranks[cell.places.clone()], &mut best);
+            let panels = space.panels_in(cell, room);
+            left.offer(form, panels, &space.ranks[cell.places.clone()], &mut best);
         }
         for (i, found) in found.chunks_exact_mut(keep).enumerate() {
             let (own_rank, own) = row(first + i);

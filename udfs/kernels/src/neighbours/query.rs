@@ -6,12 +6,12 @@ use rayon::prelude::*;
 
 use crate::error::Result;
 use crate::graph::{Graph, NONE};
-use crate::neighbours::Metric;
 use crate::neighbours::cells::Centres;
 use crate::neighbours::index::{Index, keep_for};
 use crate::neighbours::lists::fill;
 use crate::neighbours::near::{Near, blurred, nearest};
 use crate::neighbours::sample::Sample;
+use crate::neighbours::{Metric, Options};
 use crate::prepare::Prepared;
 use crate::rows::Rows;
 use crate::steps::Steps;
@@ -20,6 +20,11 @@ use crate::watch::Watch;
 
 /// New rows that are looked up together.
 const BATCH: usize = 1 << 16;
+
+/// For every new row its nearest among others, which are asked this once.
+pub fn of_new(rows: Rows, new: Rows, options: &Options, watch: &dyn Watch) -> Result<Graph> {
+    Index::made(rows, options, false, watch)?.query(new, watch)
+}
 
 impl Index<'_> {
     /// For every new row its nearest among the rows of the index; their numbers are those of the

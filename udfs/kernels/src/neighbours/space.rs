@@ -23,6 +23,7 @@ pub struct Space<'a> {
     pub cells: Vec<Cell>,
     /// The rank of the row at each place.
     pub ranks: Vec<u32>,
+    /// The cells as they are scored; nothing where each is packed when it is looked at.
     panels: Vec<Line>,
 }
 
@@ -51,6 +52,20 @@ impl<'a> Space<'a> {
         lengths: impl Iterator<Item = usize>,
         watch: &dyn Watch,
     ) -> Result<Self> {
+        let mut space = Self::unpacked(prepared, order, ranks, lengths);
+        let panels = space.cells.last().map_or(0, |cell| cell.panels.end);
+        space.panels = space.packed(panels, watch)?;
+        Ok(space)
+    }
+
+    /// The same for one look at each cell: what is packed is let go again, which takes less time than memory
+    /// for all would.
+    pub fn unpacked(
+        prepared: Prepared<'a>,
+        order: Order,
+        ranks: Vec<u32>,
+        lengths: impl Iterator<Item = usize>,
+    ) -> Self {
         let mut cells = Vec::new();
         let (mut place, mut panel) = (0, 0);
         for length in lengths {
@@ -58,9 +73,7 @@ impl<'a> Space<'a> {
             cells.push(Cell { places: place..last_place, panels: panel..last_panel });
             (place, panel) = (last_place, last_panel);
         }
-        let mut space = Self { prepared, order, cells, ranks, panels: Vec::new() };
-        space.panels = space.packed(panel, watch)?;
-        Ok(space)
+        Self { prepared, order, cells, ranks, panels: Vec::new() }
     }
 
     fn packed(&self, panels: usize, watch: &dyn Watch) -> Result<Vec<Line>> {
@@ -97,6 +110,20 @@ impl<'a> Space<'a> {
     /// The panels of a cell.
     pub fn panels(&self, cell: &Cell) -> &[Line] {
         &self.panels[cell.panels.start * self.depth()..cell.panels.end * self.depth()]
+    }
+
+    /// The same, packed into `room` if they are not packed.
+    pub fn panels_in<'r>(&'r self, cell: &Cell, room: &'r mut Vec<Line>) -> &'r [Line] {
+        if !self.panels.is_empty() {
+            return self.panels(cell);
+        }
+        let depth = self.depth();
+        room.resize(cell.panels.len() * depth, Line::default());
+        let ranks = self.ranks[cell.places.clone()].chunks(COLUMNS);
+        for (ranks, panel) in ranks.zip(room.chunks_exact_mut(depth)) {
+            tile::pack_right(ranks.iter().map(|&rank| self.row(rank)), panel);
+        }
+        room
     }
 
     /// The place of every rank.
