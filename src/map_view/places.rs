@@ -15,7 +15,7 @@ use crate::search::Positions;
 use crate::tables::{Table, VersionKey};
 
 /// The place of a point whose row is gone.
-pub const GONE: u32 = u32::MAX;
+const GONE: u32 = u32::MAX;
 
 /// Bytes that are kept, where no memory limit says otherwise: those of 16 million points.
 const MOST: usize = 64 << 20;

@@ -13,6 +13,7 @@ use portolan_models::Task;
 use portolan_udfs::Fingerprint;
 
 use super::in_order::{InOrder, collect, literal, quoted, stream, text};
+use crate::catalog::Pin;
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::search::{Positions, Scored, Target};
@@ -145,7 +146,20 @@ async fn row_of(db: &Database, map: &InOrder, rows: &Table, id: &str) -> Result<
     let places = db.places().of(db, map, rows).await?;
     let place = point.and_then(|point| places.get(point).copied()).ok_or_else(missing)?;
     let address = Positions::of(rows.dataset()).address(place as usize).ok_or_else(missing)?;
-    scored(db, &target(map, rows)?).vector(address).await?.ok_or_else(missing)
+    if let Some(target) = Target::new(rows.dataset(), &map.facts().column) {
+        return scored(db, &target).vector(address).await?.ok_or_else(missing);
+    }
+    let (named, column) = (all_of(db, rows), quoted(&map.facts().column));
+    let query = format!(
+        "SELECT CAST({column} AS REAL[]) FROM {} WHERE _rowaddr = {address}",
+        db.pinned(&named)
+    );
+    let found = collect(db, &query).await?;
+    let numbers = found.first().and_then(|batch| {
+        let row = batch.column(0).as_list_opt::<i32>()?.value(0);
+        Some(row.as_primitive_opt::<Float32Type>()?.values().to_vec())
+    });
+    numbers.ok_or_else(missing)
 }
 
 /// The cosines of all rows with a vector.
@@ -155,18 +169,17 @@ async fn by_vector(
     rows: &Table,
     vector: Vec<f32>,
 ) -> Result<Vec<f32>> {
-    scored(db, &target(map, rows)?).by_position(Measure::Cosine, &vector).await
-}
-
-/// The column that a map is of.
-fn target(map: &InOrder, rows: &Table) -> Result<Target> {
     let column = &map.facts().column;
-    Target::new(rows.dataset(), column).ok_or_else(|| {
-        Error::Invalid(format!(
-            "column '{column}' of table '{}' holds no vectors any more",
-            map.facts().source()
-        ))
-    })
+    match Target::new(rows.dataset(), column) {
+        Some(target) => scored(db, &target).by_position(Measure::Cosine, &vector).await,
+        // Numbers that searches do not keep, such as doubles.
+        None => {
+            let numbers: Vec<String> = vector.iter().map(f32::to_string).collect();
+            let (width, numbers) = (vector.len(), numbers.join(", "));
+            let score = format!("cosine({}, '[{numbers}]'::VECTOR({width}))", quoted(column));
+            by_statement(db, rows, &score, "true").await
+        }
+    }
 }
 
 fn scored<'a>(db: &'a Database, target: &'a Target) -> Scored<'a> {
@@ -179,21 +192,40 @@ async fn that(db: &Database, rows: &Table, conditions: &[String]) -> Result<Vec<
     if conditions.is_empty() {
         return Err(nothing());
     }
-    let named = db.catalog().pin(Arc::new(rows.with_row_ids()));
-    let query =
-        format!("SELECT _rowaddr FROM {} WHERE {}", db.pinned(&named), conditions.join(" AND "));
+    by_statement(db, rows, "1", &conditions.join(" AND ")).await
+}
+
+/// What an expression says of the rows that meet a condition.
+async fn by_statement(
+    db: &Database,
+    rows: &Table,
+    score: &str,
+    condition: &str,
+) -> Result<Vec<f32>> {
+    let named = all_of(db, rows);
+    let query = format!(
+        "SELECT _rowaddr, CAST({score} AS REAL) FROM {} WHERE {condition}",
+        db.pinned(&named)
+    );
     let positions = Positions::of(rows.dataset());
     let mut scores = vec![f32::NAN; positions.len()];
     let mut found = stream(db, &query).await?;
     while let Some(batch) = found.try_next().await? {
-        for address in batch.column(0).as_primitive::<UInt64Type>().values() {
+        let addresses = batch.column(0).as_primitive::<UInt64Type>().values();
+        let told = batch.column(1).as_primitive::<Float32Type>();
+        for (address, score) in addresses.iter().zip(told) {
             let position = positions.of_address(*address);
-            if let Some(score) = position.and_then(|position| scores.get_mut(position)) {
-                *score = 1.0;
+            if let Some(place) = position.and_then(|position| scores.get_mut(position)) {
+                *place = score.unwrap_or(f32::NAN);
             }
         }
     }
     Ok(scores)
+}
+
+/// A table under a name that statements find; its rows show where they lie.
+fn all_of(db: &Database, rows: &Table) -> Pin {
+    db.catalog().pin(Arc::new(rows.with_row_ids()))
 }
 
 /// The condition that a row's texts match a pattern.

@@ -258,6 +258,30 @@ async fn rows_are_compared_wherever_they_lie_by_now() {
     }
 }
 
+/// Vectors of doubles, as other programs write them.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_doubles_are_compared_too() {
+    let made = "CREATE TABLE t AS SELECT i AS id, 'row ' || i AS name,
+            arrow_cast([sin(i), cos(i), i % 7], 'FixedSizeList(3, Float64)') AS v FROM generate_series(1, 60) AS s(i);
+        CREATE MAP m ON t (v) WITH (n_epochs = 20);";
+    let served = Served::database(made, &[]).await;
+    let points = served.json("/maps/m/points?columns=id,t_id").await;
+    let points = points.as_array().unwrap();
+    let asked = &points[17];
+    let like = served.json(&format!("/maps/m/search?by=like&q={}", asked["id"])).await;
+    let cosine = format!(
+        "SELECT id, cosine(v, (SELECT v FROM t WHERE id = {})) AS c FROM t ORDER BY id",
+        asked["t_id"]
+    );
+    let (status, expected) = served.sql(&cosine).await;
+    assert_eq!(status, 200, "{expected}");
+    for (point, score) in points.iter().zip(like.as_array().unwrap()) {
+        let row = point["t_id"].as_u64().unwrap() as usize - 1;
+        let expected = expected[row]["c"].as_f64().unwrap();
+        assert!((score["score"].as_f64().unwrap() - expected).abs() < 1e-6, "{point} {score}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_row_is_told_in_full() {
     let served = Served::database(KEYED, &[]).await;
