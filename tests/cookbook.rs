@@ -2,6 +2,8 @@
 //! them has an answer.
 
 use std::path::Path;
+use std::process::Command;
+use std::sync::LazyLock;
 
 use datafusion::arrow::util::pretty::pretty_format_batches;
 use portolan::Database;
@@ -9,11 +11,34 @@ use portolan::Database;
 use crate::models;
 use crate::skipped::skip;
 
+/// Pictures of emoji, fetched once into the machine's own folder; the folder that they are in, or why
+/// they are not there.
+fn pictures() -> Result<&'static str, String> {
+    static FETCHED: LazyLock<Result<String, String>> = LazyLock::new(|| {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/fetch");
+        let run = Command::new(script).args(["emoji", "noto"]).output();
+        let run = run.map_err(|error| format!("data/fetch: {error}"))?;
+        if !run.status.success() {
+            return Err(String::from_utf8_lossy(&run.stderr).trim().to_string());
+        }
+        // It says of each what it is and where.
+        let said = String::from_utf8_lossy(&run.stdout);
+        let folder = said.lines().find_map(|line| line.strip_prefix("emoji: "));
+        folder.map(str::to_string).ok_or_else(|| format!("data/fetch said {said}"))
+    });
+    FETCHED.as_ref().map(String::as_str).map_err(String::clone)
+}
+
 /// Runs a guide in a database of its own, and gives the answers to its queries as text.
 async fn answers(guide: &str) -> Vec<(String, String)> {
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(project.join("sql/cookbook").join(guide)).unwrap();
-    let text = text.replace("'data/", &format!("'{}/data/", project.display()));
+    let mut text = text.replace("'data/", &format!("'{}/data/", project.display()));
+    if let Ok(folder) = pictures() {
+        for kind in ["emoji", "noto"] {
+            text = text.replace(&format!("'{kind}/"), &format!("'{folder}/{kind}/"));
+        }
+    }
     let folder = tempfile::tempdir().unwrap();
     let db = Database::open(folder.path().to_str().unwrap()).await.unwrap();
     let mut answers = Vec::new();
@@ -145,4 +170,69 @@ async fn classifiers() {
     );
     assert!(text[3] > 0.8 && trained[1] > 0.8, "{text:?} {trained:?}");
     assert!(answer(&answers, "surest").contains("a plant"), "{}", answer(&answers, "surest"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn images() {
+    if let Err(reason) = models::fetched().and_then(|()| pictures().map(|_| ())) {
+        return skip(&format!("cookbook: {reason}"));
+    }
+    let answers = answers("images.sql").await;
+    let numbers = |of: &str, row: usize, from: usize| -> Vec<f64> {
+        let cells = cells(answer(&answers, of));
+        cells[row][from..].iter().map(|cell| cell.parse().unwrap()).collect()
+    };
+    // What the text is nearest to are vehicles, and both kinds together are all pictures.
+    let nearest = cells(answer(&answers, "LIMIT 8"));
+    let vehicles = nearest.iter().filter(|row| row[1] == "true").count();
+    assert!(vehicles >= 6, "{nearest:?}");
+    for table in ["FROM scored GROUP", "FROM scored_noto GROUP"] {
+        let spread = answer(&answers, table);
+        assert_eq!(spread.matches('#').count(), 72, "{spread}");
+    }
+    // A line that is higher takes fewer, and its recall is lower.
+    let lines = cells(answer(&answers, "unnest(["));
+    let number = |row: usize, at: usize| lines[row][at].parse::<f64>().unwrap();
+    assert!((1..6).all(|row| number(row, 1) < number(row - 1, 1)), "{lines:?}");
+    assert!((1..6).all(|row| number(row, 3) <= number(row - 1, 3)), "{lines:?}");
+    // The threshold that the guide takes is the one that it has found.
+    let best = numbers("AS three_in_four_right", 0, 0);
+    assert!(best[0] == 0.315 && best[1] > best[0], "{best:?}");
+    let text = numbers("AS by_chance", 0, 0);
+    assert!(text[0] > 2.0 * text[4] && text[3] > 0.7, "{text:?}");
+    // Another hand, another line: on rows that neither was chosen by.
+    let (own, old) = (numbers("'its own'", 0, 1), numbers("'its own'", 1, 1));
+    assert!(own[0] > old[0] + 0.03 && own[3] > old[3] && own[1] > old[1], "{own:?} {old:?}");
+    // Labels make a better classifier, also of pictures by a hand that it has not seen.
+    let (twitter, google) = (numbers("hand DESC", 0, 1), numbers("hand DESC", 1, 1));
+    assert!(twitter[2] > text[2] + 0.15 && twitter[3] > 0.9, "{twitter:?}");
+    assert!(google[2] > own[3] && google[3] > 0.85, "{google:?}");
+    let line = numbers("AS own FROM trained", 0, 0);
+    assert!(line[3] > google[2], "{line:?} {google:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn embeddings() {
+    if let Err(reason) = models::fetched().and_then(|()| pictures().map(|_| ())) {
+        return skip(&format!("cookbook: {reason}"));
+    }
+    let answers = answers("embeddings.sql").await;
+    let drift = cells(answer(&answers, "AS jaccard_50"));
+    let number = |text: &str| text.parse::<f64>().unwrap();
+    assert!(number(drift[0][0]) < 0.2 && number(drift[0][2]) > 0.3, "{drift:?}");
+    // Names say better than looks what things are, to neighbours and to classifiers.
+    let near = cells(answer(&answers, "knn_accuracy(says, subcategory)"));
+    assert!(number(near[1][2]) > number(near[0][2]) + 0.2, "{near:?}");
+    let trained = cells(answer(&answers, "ORDER BY accuracy DESC"));
+    assert_eq!([trained[0][0], trained[1][0]], ["by_name", "by_looks"], "{trained:?}");
+    let shared = cells(answer(&answers, "FROM shared GROUP BY same"));
+    let rows: usize = shared.iter().map(|row| row[1].parse::<usize>().unwrap()).sum();
+    assert_eq!(rows, 508, "{shared:?}");
+    // Clock faces look like each other and are called like each other.
+    let kinds = cells(answer(&answers, "AS found_by_looks"));
+    assert_eq!(kinds[0][0], "time", "{kinds:?}");
+    let near = answer(&answers, "'tomato'");
+    assert!(near.contains("potato") && near.contains("hot pepper"), "{near}");
+    let maps = cells(answer(&answers, "AS looks_on_seen"));
+    assert!(maps[0].iter().all(|share| number(share) > 0.3), "{maps:?}");
 }

@@ -44,6 +44,9 @@ pub struct Facts {
     pub fingerprint: Option<Fingerprint>,
     /// The column of texts.
     pub text: Option<String>,
+    /// The column of labels that topics are called by where there are no texts.
+    #[serde(default)]
+    pub label: Option<String>,
     /// The column that rows are called by; their lasting numbers if there is none.
     pub key: Option<String>,
     /// The map that it is laid out to be compared with.
@@ -114,6 +117,7 @@ impl Facts {
             ("dims", count(self.dims)),
             ("model", text(self.fingerprint.as_ref().map(Fingerprint::in_full))),
             ("text", text(self.text.clone())),
+            ("label", text(self.label.clone())),
             ("key", text(self.key.clone())),
             ("rows", count(Some(self.rows))),
             ("left_out", count(Some(self.left_out))),

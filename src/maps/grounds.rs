@@ -113,7 +113,7 @@ impl Grounds {
             projection: facts.projection,
             recall: facts.recall,
         };
-        let given = Given { ids, row_ids: ids, vectors, texts: None };
+        let given = Given { ids, row_ids: ids, vectors, texts: None, labels: None };
         Ok(Ground::new(name, &stored, &given, &facts.wanted, facts.fingerprint.clone())?)
     }
 }

@@ -105,12 +105,12 @@ static FUNCTIONS: &[Signature] = &[
     Signature {
         function: "topic_label",
         required: &["v"],
-        optional: &["text", "depth", "n_topics", "metric", "seed"],
+        optional: &["text", "depth", "n_topics", "metric", "seed", "label"],
     },
     Signature {
         function: "topics",
         required: &["v"],
-        optional: &["text", "n_topics", "metric", "seed"],
+        optional: &["text", "n_topics", "metric", "seed", "label"],
     },
     Signature {
         function: "trustworthiness",

@@ -8,8 +8,9 @@ use crate::error::{Error, Result};
 use crate::statements::unknown_column;
 use crate::tables::{Definition, TableName};
 
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 13] = [
     "text",
+    "label",
     "projection",
     "n_neighbors",
     "n_epochs",
@@ -29,6 +30,8 @@ pub struct MapOptions {
     pub wanted: Wanted,
     /// The column of texts.
     pub text: Option<String>,
+    /// The column of labels, where there are no texts.
+    pub label: Option<String>,
     /// The map that it is to be compared with, as it was written.
     pub align_to: Option<String>,
 }
@@ -43,7 +46,7 @@ pub fn options(
     let seed = db.setting("seed").and_then(|seed| seed.parse().ok());
     let usual = Wanted::default();
     let mut wanted = Wanted { seed: seed.unwrap_or(usual.seed), ..usual };
-    let (mut text, mut align_to) = (None, None);
+    let (mut text, mut label, mut align_to) = (None, None, None);
     for (at, (option, value)) in given.iter().enumerate() {
         if given[..at].iter().any(|(other, _)| other == option) {
             return Err(Error::Invalid(format!("option {option} is given twice; give it once")));
@@ -64,6 +67,7 @@ pub fn options(
         };
         match option.as_str() {
             "text" => text = Some(text_column(value, definition, table)?),
+            "label" => label = Some(label_column(value, definition, table)?),
             "projection" => wanted.projection = named(option, value, &Projection::ALL)?,
             "metric" => wanted.metric = named(option, value, &Nearness::ALL)?,
             "n_neighbors" => wanted.n_neighbors = whole(2, 255)?,
@@ -81,15 +85,39 @@ pub fn options(
             other => return Err(unknown(other)),
         }
     }
-    Ok(MapOptions { wanted, text, align_to })
+    if text.is_some() && label.is_some() {
+        return Err(Error::Invalid(
+            "options text and label both say how topics are called; give one of them".to_string(),
+        ));
+    }
+    Ok(MapOptions { wanted, text, label, align_to })
+}
+
+fn named_column<'a>(
+    name: &str,
+    definition: &'a Definition,
+    table: &TableName,
+) -> Result<&'a Field> {
+    let lower = name.to_lowercase();
+    let found = definition.column(name).or_else(|| definition.column(&lower));
+    found.ok_or_else(|| unknown_column(definition, &table.to_string(), name))
+}
+
+fn label_column(name: &str, definition: &Definition, table: &TableName) -> Result<String> {
+    let field = named_column(name, definition, table)?;
+    let kind = field.data_type();
+    if !(kind.is_string() || kind.is_integer() || *kind == DataType::Boolean) {
+        return Err(Error::Invalid(format!(
+            "option label is a column of texts, whole numbers or booleans, and '{}' is {}",
+            field.name(),
+            Definition::sql_type(kind)
+        )));
+    }
+    Ok(field.name().clone())
 }
 
 fn text_column(name: &str, definition: &Definition, table: &TableName) -> Result<String> {
-    let lower = name.to_lowercase();
-    let found = definition.column(name).or_else(|| definition.column(&lower));
-    let Some(field) = found else {
-        return Err(unknown_column(definition, &table.to_string(), name));
-    };
+    let field = named_column(name, definition, table)?;
     if !matches!(field.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) {
         return Err(Error::Invalid(format!(
             "option text is a column of texts, and '{}' is {}",

@@ -41,7 +41,8 @@ pub async fn column_renamed(
 ) -> Result<()> {
     for (map, mut facts) in of(db, table) {
         let before = facts.clone();
-        let named = [Some(&mut facts.column), facts.text.as_mut(), facts.key.as_mut()];
+        let Facts { column, text: texts, label, key, .. } = &mut facts;
+        let named = [Some(column), texts.as_mut(), label.as_mut(), key.as_mut()];
         for name in named.into_iter().flatten().filter(|name| *name == old) {
             *name = new.to_string();
         }

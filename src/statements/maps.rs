@@ -122,7 +122,7 @@ async fn laid_out(
     column: &str,
     options: MapOptions,
 ) -> Result<(Map, Facts)> {
-    let MapOptions { wanted, text, align_to } = options;
+    let MapOptions { wanted, text, label, align_to } = options;
     let definition = table.definition();
     let place = table.name().cloned().unwrap_or_else(|| Storage::bundled(name, "source"));
     let key = key(table, &definition)?;
@@ -131,7 +131,8 @@ async fn laid_out(
         None => None,
     };
     let (align_to, there) = other.unzip();
-    let rows = Rows::read(db, table, key.as_deref(), column, text.as_deref()).await?;
+    let said = text.as_deref().map(Said::Text).or(label.as_deref().map(Said::Label));
+    let rows = Rows::read(db, table, key.as_deref(), column, said).await?;
     let asked = wanted.clone();
     let namer = match db.context().state().config().options().extensions.get::<Settings>() {
         Some(settings) => Namer::of("CREATE MAP", settings)?,
@@ -154,6 +155,7 @@ async fn laid_out(
         }),
         fingerprint: field.and_then(Fingerprint::of),
         text,
+        label,
         key,
         align_to,
         wanted,
@@ -188,6 +190,13 @@ fn key(table: &Table, definition: &Definition) -> Result<Option<String>> {
     }
 }
 
+/// The column that topics are called by.
+#[derive(Clone, Copy)]
+enum Said<'a> {
+    Text(&'a str),
+    Label(&'a str),
+}
+
 /// The rows of a table that are mapped.
 struct Rows {
     rows: RecordBatch,
@@ -195,6 +204,7 @@ struct Rows {
     row_id: usize,
     vector: usize,
     text: Option<usize>,
+    label: Option<usize>,
 }
 
 impl Rows {
@@ -203,19 +213,22 @@ impl Rows {
         table: &Table,
         key: Option<&str>,
         vector: &str,
-        text: Option<&str>,
+        said: Option<Said<'_>>,
     ) -> Result<Self> {
         let pin = db.catalog().pin(Arc::new(table.with_row_ids()));
         let mut columns = vec!["_rowid".to_string(), quoted(vector)];
         columns.extend(key.map(quoted));
-        columns.extend(text.map(quoted));
+        columns.extend(said.map(|(Said::Text(name) | Said::Label(name))| quoted(name)));
         // A column may be asked for as two things.
         let columns: Vec<String> =
             columns.iter().zip(0..).map(|(name, at)| format!("{name} AS c{at}")).collect();
         let text_of = format!("SELECT {} FROM {}", columns.join(", "), db.pinned(&pin));
         let rows = query(db, &text_of).await?;
         let keyed = usize::from(key.is_some());
-        Ok(Self { rows, row_id: 0, vector: 1, id: 2 * keyed, text: text.map(|_| 2 + keyed) })
+        let last = Some(2 + keyed);
+        let text = last.filter(|_| matches!(said, Some(Said::Text(_))));
+        let label = last.filter(|_| matches!(said, Some(Said::Label(_))));
+        Ok(Self { rows, row_id: 0, vector: 1, id: 2 * keyed, text, label })
     }
 
     fn given(&self) -> Given<'_> {
@@ -224,6 +237,7 @@ impl Rows {
             row_ids: self.rows.column(self.row_id),
             vectors: self.rows.column(self.vector),
             texts: self.text.map(|text| self.rows.column(text)),
+            labels: self.label.map(|label| self.rows.column(label)),
         }
     }
 }
@@ -365,7 +379,8 @@ async fn refresh(db: &Database, name: &str, full: bool, text: &str) -> Result<Re
     let facts = Facts::of(name, &bundle)?;
     let table = db.catalog().table(&facts.source()).await?;
     let definition = table.definition();
-    for column in [Some(&facts.column), facts.text.as_ref(), facts.key.as_ref()] {
+    let Facts { text: texts, label, key, .. } = &facts;
+    for column in [Some(&facts.column), texts.as_ref(), label.as_ref(), key.as_ref()] {
         if let Some(column) = column.filter(|column| definition.column(column).is_none()) {
             return Err(Error::Invalid(format!(
                 "map '{name}' is made of column '{column}' of table '{}', which has it no longer; CREATE OR REPLACE MAP makes it of another one",
@@ -377,6 +392,7 @@ async fn refresh(db: &Database, name: &str, full: bool, text: &str) -> Result<Re
         let options = MapOptions {
             wanted: facts.wanted.clone(),
             text: facts.text.clone(),
+            label: facts.label.clone(),
             align_to: facts.align_to.clone(),
         };
         let (made, mut anew) = laid_out(db, name, &table, &facts.column, options).await?;

@@ -213,6 +213,44 @@ fn ctrl_c_stops_a_model() {
     }
 }
 
+/// So are training, and functions of many rows.
+#[test]
+fn ctrl_c_stops_what_looks_at_many_rows() {
+    let Some(terminal) = Terminal::start("rows") else { return };
+    let numbers: Vec<String> = (1..=32).map(|i| format!("sin(value * {i}.7)")).collect();
+    let vector = format!("[{}]::vector(32)", numbers.join(", "));
+    let file = terminal.home.path().join("t.sql");
+    let statement = format!(
+        "create table t as select value as id, value % 50 as label, {vector} as v \
+         from generate_series(1, 100000);"
+    );
+    std::fs::write(file, statement).unwrap();
+    terminal.line("\\i t.sql");
+    terminal.wait_for("CREATE TABLE");
+    for statement in [
+        "create classifier c on t (v, label) with (steps = 100000, c = 1e9);",
+        "select count(i) from (select label_issue(v, label) over () as i from t);",
+        "select count(o) from (select topics(v) over () as o from t);",
+        "select count(d) from (select duplicates(v, id) over () as d from t);",
+    ] {
+        terminal.clear();
+        terminal.line(statement);
+        // What takes over a second says how far it is.
+        terminal.wait_for("%)");
+        let pressed = Instant::now();
+        terminal.key("C-c");
+        terminal.wait_for("Stopped: the statement was interrupted.");
+        terminal.line("select 40 + 2 as answer;");
+        terminal.wait_for("     42");
+        let waited = pressed.elapsed();
+        println!("stopped after {waited:?}: {statement}");
+        assert!(waited < Duration::from_secs(3), "{waited:?}: {statement}");
+    }
+    terminal.clear();
+    terminal.line("show classifiers;");
+    terminal.wait_for("(0 rows)");
+}
+
 #[test]
 fn ctrl_c_clears_the_line_and_ctrl_d_quits() {
     let Some(terminal) = Terminal::start("keys") else { return };

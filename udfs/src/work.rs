@@ -364,8 +364,42 @@ impl ExtensionOptions for Work {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::sync::atomic::AtomicBool;
+
     use super::*;
+
+    /// Runs something and stops it as soon as its nth stage begins: what became of it, and how long it
+    /// took from then on; no time if it was done before.
+    pub fn stop_at<T: Send>(
+        work: &Work,
+        nth: usize,
+        run: impl FnOnce() -> Result<T>,
+    ) -> (Result<T>, Option<Duration>) {
+        let finished = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let stopping = scope.spawn(|| {
+                let (mut seen, mut last) = (0, None);
+                while !finished.load(Ordering::Relaxed) {
+                    let now = work.stage().map(|stage| stage.started);
+                    if now.is_some() && now != last {
+                        (seen, last) = (seen + 1, now);
+                        if seen == nth {
+                            work.stop();
+                            return Some(Instant::now());
+                        }
+                    }
+                    std::thread::yield_now();
+                }
+                None
+            });
+            let done = run();
+            let ended = Instant::now();
+            finished.store(true, Ordering::Relaxed);
+            let stopped = stopping.join().unwrap().filter(|_| done.is_err());
+            (done, stopped.map(|stopped| ended.duration_since(stopped)))
+        })
+    }
 
     #[test]
     fn clones_share_the_work() {

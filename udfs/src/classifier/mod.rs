@@ -4,6 +4,8 @@
 mod facts;
 mod file;
 mod train;
+#[cfg(test)]
+mod train_tests;
 
 use std::fmt::Debug;
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! Training, and what a classifier does with rows that it has not seen.
 
+use std::any::Any;
+
 use arrow::array::ArrayRef;
 use datafusion_common::{DataFusionError, Result, exec_datafusion_err, exec_err, plan_err};
 use portolan_kernels::Error;
@@ -7,6 +9,7 @@ use portolan_kernels::judge::Judge;
 use portolan_kernels::logistic::{self, ClassWeights, Logistic};
 use portolan_kernels::rows::Rows;
 use portolan_kernels::verdicts::{self, Confusion};
+use portolan_kernels::watch::Watch;
 
 use super::{Facts, Held, Method, Weights};
 use crate::labels::{Column, Label, Register, checked_kind};
@@ -19,6 +22,8 @@ const STATEMENT: &str = "CREATE CLASSIFIER";
 pub const MOST_CLASSES: usize = 2000;
 /// Rows that votes are tried on: each is compared with all others.
 const TRIED: usize = 20_000;
+/// Slopes of a loss that are held at once: those of some rows each, and those of the steps before.
+const SLOPES: usize = 56;
 /// The least probability that a loss is taken of, as scikit-learn has it.
 const LEAST: f64 = f32::EPSILON as f64;
 
@@ -72,6 +77,8 @@ impl Default for Training {
 
 /// Rows that can be used, in an order that depends on what they hold alone.
 struct Examples {
+    /// Their memory is counted as long as they are there.
+    _held: Option<Box<dyn Any + Send>>,
     values: Vec<f32>,
     width: usize,
     labels: Vec<u32>,
@@ -88,6 +95,7 @@ pub fn train(
     work: &Work,
 ) -> Result<(Facts, Weights)> {
     let examples = examples(names, vectors, labels, wanted, work)?;
+    let _held = work.reserve(STATEMENT, bytes(&examples, wanted.method))?;
     let positive = positive(&examples.classes, wanted)?;
     let held = tried(&examples, wanted, work)?;
     let mut facts = Facts {
@@ -129,6 +137,20 @@ pub fn train(
     Ok((facts, weights))
 }
 
+/// About how much memory training takes beside the rows.
+fn bytes(examples: &Examples, method: Method) -> usize {
+    let Examples { labels, width, .. } = examples;
+    let (rows, classes) = (labels.len(), examples.classes.len());
+    match method {
+        // The rows of a fold and of the others, and the votes.
+        Method::Knn => rows.saturating_mul(width * 4).saturating_add(rows.min(TRIED) * classes * 4),
+        // What each class's probability was, and the slopes that the regression looks back on.
+        _ => rows
+            .saturating_mul(classes * 4 + 24)
+            .saturating_add(SLOPES.saturating_mul(classes * (width + 1) * 8)),
+    }
+}
+
 fn options(wanted: &Training) -> logistic::Options {
     logistic::Options {
         c: wanted.c,
@@ -167,7 +189,9 @@ fn examples(
     let labels = arrow::compute::cast(labels, &kind)?;
     let all = Vectors::new(STATEMENT, vector, vectors)?;
     let by_direction = wanted.unit || wanted.method == Method::Knn;
-    let _held = work.reserve(STATEMENT, all.width().saturating_mul(labels.len() * 8))?;
+    // As they come and in their order, with their labels.
+    let each = all.width().saturating_mul(8).saturating_add(16);
+    let held = work.reserve(STATEMENT, each.saturating_mul(labels.len()))?;
     let mut found = Gathered::new(&[&all], by_direction, Some(&labels));
     work.left_out(STATEMENT, found.left_out);
     let (column, mut register) = (Column::new(&labels)?, Register::default());
@@ -196,6 +220,7 @@ fn examples(
     let values = found.values.pop().unwrap_or_default();
     let order = canonical(whole(&values, all.width())?, Some(&labels));
     Ok(Examples {
+        _held: held,
         values: arranged(&values, all.width(), &order),
         width: all.width(),
         labels: order.iter().map(|row| labels[*row as usize]).collect(),
@@ -254,7 +279,6 @@ fn tried(examples: &Examples, wanted: &Training, work: &Work) -> Result<Option<T
     let (scores, truth) = match wanted.method {
         Method::Knn => votes(examples, &folds, wanted, work)?,
         _ => {
-            let _held = work.reserve(STATEMENT, labels.len().saturating_mul(classes * 4))?;
             let options = options(wanted);
             let scores = logistic::out_of_fold(rows, labels, classes, wanted.folds, &options, work);
             (scores.map_err(failed)?, labels.clone())
@@ -272,6 +296,7 @@ fn votes(
     let width = examples.width;
     let step = examples.labels.len().div_ceil(TRIED);
     let (mut scores, mut truth) = (Vec::new(), Vec::new());
+    Watch::stage(work, "voting", wanted.folds);
     for own in 0..wanted.folds {
         let (mut known, mut labels, mut asked) = (Vec::new(), Vec::new(), Vec::new());
         let rows = examples.values.chunks_exact(width).zip(&examples.labels).zip(folds);
@@ -297,6 +322,7 @@ fn votes(
             .map_err(failed)?;
         // Rows without a direction were left out before.
         found.into_iter().for_each(|row| scores.extend(row.unwrap_or(vec![0.0; classes])));
+        work.done(own + 1);
     }
     Ok((scores, truth))
 }

@@ -1,6 +1,6 @@
 //! A map from nothing: one graph of neighbours, and all else from that.
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
+use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
 use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, UInt64Type};
 use datafusion_common::{Result, exec_err};
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::naming::Namer;
 use crate::rows::{Vectors, codes};
-use crate::window::{Layout, MANY, Partition, Recipe, counts, nearest};
+use crate::window::{Layout, MANY, Partition, Recipe, counts, label_names, nearest};
 use crate::work::Work;
 
 const STATEMENT: &str = "CREATE MAP";
@@ -80,8 +80,7 @@ impl Making<'_> {
             None => None,
         };
         let places = recipe.places_of(of, &graph, anchors).map_err(failed)?;
-        let found =
-            if wanted.topics { Some(self.topics(&graph, given.texts, &kept)?) } else { None };
+        let found = if wanted.topics { Some(self.topics(&graph, &kept)?) } else { None };
         let duplicates = match wanted.duplicates {
             true => Some(duplicates::found(rows, &of.codes, &graph, wanted, work)?),
             false => None,
@@ -111,13 +110,8 @@ impl Making<'_> {
         })
     }
 
-    fn topics(
-        &self,
-        graph: &Graph,
-        texts: Option<&ArrayRef>,
-        kept: &UInt32Array,
-    ) -> Result<(Topics, Vec<Vec<Label>>)> {
-        let Self { of, wanted, namer, work, .. } = self;
+    fn topics(&self, graph: &Graph, kept: &UInt32Array) -> Result<(Topics, Vec<Vec<Label>>)> {
+        let Self { of, given, wanted, namer, work, .. } = self;
         let options = topics::Options {
             counts: wanted.n_topics.map_or_else(Vec::new, |count| counts(1, count, of.len())),
             metric: wanted.metric.metric(),
@@ -129,7 +123,8 @@ impl Making<'_> {
         let graph = nearest.as_ref().unwrap_or(graph);
         let topics = topics::topics(of.rows().map_err(failed)?, graph, &options, *work);
         let topics = topics.map_err(failed)?;
-        let texts = match texts {
+        let labelled = given.labels.filter(|_| given.texts.is_none());
+        let texts = match given.texts.or(labelled) {
             Some(texts) => Some(take(&cast(texts, &DataType::Utf8View)?, kept, None)?),
             None => None,
         };
@@ -137,7 +132,14 @@ impl Making<'_> {
             Some(texts) => texts.as_string_view().iter().map(Option::unwrap_or_default).collect(),
             None => vec![""; of.len()],
         };
-        let labels = labels::labels(&texts, &topics, &labels::Options::default(), *work);
+        let usual = labels::Options::default();
+        if let Some(labels) = labelled {
+            let codes = codes(&take(labels, kept, None)?)?;
+            let names = label_names(&codes, &texts);
+            let labels = labels::by_classes(&codes, &names, &topics, usual.terms);
+            return Ok((topics, labels.map_err(failed)?));
+        }
+        let labels = labels::labels(&texts, &topics, &usual, *work);
         let mut labels = labels.map_err(failed)?;
         if let Some(namer) = namer {
             namer.name(&mut labels, &topics, work);

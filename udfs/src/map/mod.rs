@@ -133,6 +133,8 @@ pub struct Given<'a> {
     pub vectors: &'a ArrayRef,
     /// Their texts, from whose words topics have their names.
     pub texts: Option<&'a ArrayRef>,
+    /// Their labels, by which topics are called where there are no texts.
+    pub labels: Option<&'a ArrayRef>,
 }
 
 /// A map as it is stored.

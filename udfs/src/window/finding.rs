@@ -74,6 +74,8 @@ pub trait Find: Debug + Send {
 pub struct Call<'a> {
     /// The function.
     pub function: &'static str,
+    /// Whether the second column is one of labels where it might be one of texts.
+    pub labelled: bool,
     arguments: Arguments<'a>,
     statement: &'a Statement,
     on_places: bool,
@@ -121,10 +123,18 @@ impl Kind for FindingKind {
 pub type Finding = Function<FindingKind>;
 
 impl Finding {
-    /// Whether a call has a second column.
-    fn has_second(&self, fields: &[FieldRef]) -> bool {
-        let given = fields.get(1).is_some_and(|field| !field.data_type().is_null());
-        given && self.kind.second != Second::Nothing
+    /// Where a call has its second column: as the second argument, or labels in its place.
+    fn second_at(&self, fields: &[FieldRef]) -> Option<usize> {
+        let given = |at: &usize| fields.get(*at).is_some_and(|field| !field.data_type().is_null());
+        let usual = Some(1).filter(|_| self.kind.second != Second::Nothing);
+        usual.filter(given).or(self.labels_at().filter(given))
+    }
+
+    /// Where labels are that may be given in the place of texts.
+    fn labels_at(&self) -> Option<usize> {
+        let FindingKind { second, parameters, .. } = self.kind;
+        let at = parameters.iter().position(|parameter| *parameter == "label");
+        at.filter(|_| *second == Second::Text)
     }
 }
 
@@ -170,13 +180,22 @@ impl WindowUDFImpl for Finding {
         if let Some(given) = types.get(1) {
             second.check(name, given)?;
         }
+        if let Some(given) = self.labels_at().and_then(|at| types.get(at))
+            && !given.is_null()
+        {
+            check_label(name, given)?;
+            if types.get(1).is_some_and(|text| !text.is_null()) {
+                return plan_err!("{name}: topics are named by text or by label; give one of them");
+            }
+        }
         Ok(types)
     }
 
     /// Only the columns: a constant would become as many rows as there are.
     fn expressions(&self, args: ExpressionArgs) -> Vec<Arc<dyn PhysicalExpr>> {
-        let columns = if self.has_second(args.input_fields()) { 2 } else { 1 };
-        args.input_exprs().iter().take(columns).cloned().collect()
+        let second = self.second_at(args.input_fields());
+        let columns = [Some(0), second].into_iter().flatten();
+        columns.filter_map(|at| args.input_exprs().get(at)).cloned().collect()
     }
 
     fn partition_evaluator(
@@ -187,8 +206,10 @@ impl WindowUDFImpl for Finding {
         let constants = borrowed(&constants);
         let FindingKind { name, parameters, returns, .. } = self.kind;
         let fields = args.input_fields();
+        let second = self.second_at(fields);
         let recipe = (self.kind.recipe)(&Call {
             function: name,
+            labelled: second.is_some() && second == self.labels_at(),
             arguments: Arguments::new(name, parameters, &constants),
             statement: &self.statement,
             on_places: fields.first().is_some_and(|field| is_places(field.data_type())),
@@ -196,7 +217,7 @@ impl WindowUDFImpl for Finding {
         Ok(Box::new(Evaluator {
             function: name,
             recipe,
-            has_second: self.has_second(fields),
+            has_second: second.is_some(),
             returns: returns(fields.get(1).map_or(&DataType::Null, |field| field.data_type())),
             statement: self.statement.clone(),
         }))

@@ -3,13 +3,14 @@
 use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, FixedSizeListArray, Float32Array, Int64Array,
     NullArray, StringArray, UInt32Array,
 };
 use arrow::compute::{cast, take};
-use arrow::datatypes::{DataType, Float32Type, Int32Type, Int64Type};
+use arrow::datatypes::{DataType, Field, Float32Type, Int32Type, Int64Type};
 use datafusion_common::{Result, ScalarValue};
 use datafusion_expr::WindowUDF;
 
@@ -18,7 +19,7 @@ use super::tests::{call, corners};
 use super::*;
 use crate::settings::Settings;
 use crate::statement::Statement;
-use crate::work::Work;
+use crate::work::{Work, tests::stop_at};
 
 /// All of them.
 const KINDS: [&FindingKind; 8] = [
@@ -216,6 +217,35 @@ fn a_stopped_statement_stops() {
             let error = call(&function, &given).unwrap_err().to_string();
             assert!(error.contains(&format!("{} was stopped", kind.name)), "{error}");
         });
+    }
+}
+
+#[test]
+fn stopping_takes_a_moment_whatever_is_being_done() {
+    let mut state = 7u64;
+    let number = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
+        (state >> 40) as f32 / (1 << 24) as f32 - 0.5
+    });
+    let values: Float32Array = number.take(40_000 * 48).map(Some).collect();
+    let item = Arc::new(Field::new_list_field(DataType::Float32, true));
+    let rows: ArrayRef = Arc::new(FixedSizeListArray::new(item, 48, Arc::new(values), None));
+    for kind in [&TOPICS, &DUPLICATES, &LABEL_ISSUE] {
+        let mut stages = 0;
+        for nth in 1..=12 {
+            let work = Work::default();
+            let statement = Statement::new(&Settings::default(), &work);
+            let function = statement.window_function(&function(kind)).unwrap();
+            let given = arguments(kind, rows.clone());
+            let (done, since) = stop_at(&work, nth, || call(&function, &given));
+            // There are not so many stages.
+            let Some(since) = since else { break };
+            let error = done.unwrap_err().to_string();
+            assert!(error.contains(&format!("{} was stopped", kind.name)), "{error}");
+            assert!(since < Duration::from_secs(2), "{} {nth}: {since:?}", kind.name);
+            stages = nth;
+        }
+        assert!(stages > 0, "{} was done before it could be stopped", kind.name);
     }
 }
 

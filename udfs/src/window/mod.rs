@@ -29,7 +29,7 @@ pub use nomad_xy::NOMAD_XY;
 pub(crate) use partition::{Partition, nearest};
 pub use pca_xy::PCA_XY;
 pub use topics::{TOPIC_LABEL, TOPICS};
-pub(crate) use topics::{counted, counts};
+pub(crate) use topics::{counted, counts, label_names};
 pub use umap_xy::UMAP_XY;
 pub use unusual::{OUTLIER_SCORE, UNIQUENESS};
 pub(crate) use xy::{Layout, MANY, Recipe};

@@ -29,7 +29,7 @@ const NEIGHBOURS: usize = 15;
 /// Topics at all depths.
 pub static TOPICS: FindingKind = FindingKind {
     name: "topics",
-    parameters: &["v", "text", "n_topics", "metric", "seed"],
+    parameters: &["v", "text", "n_topics", "metric", "seed", "label"],
     second: Second::Text,
     returns: |_| {
         DataType::Struct(Fields::from(vec![
@@ -47,7 +47,7 @@ pub static TOPICS: FindingKind = FindingKind {
 /// The topic at one depth.
 pub static TOPIC_LABEL: FindingKind = FindingKind {
     name: "topic_label",
-    parameters: &["v", "text", "depth", "n_topics", "metric", "seed"],
+    parameters: &["v", "text", "depth", "n_topics", "metric", "seed", "label"],
     second: Second::Text,
     returns: |_| DataType::Utf8,
     recipe: |call| recipe(call, Some(call.whole("depth", 1..=DEPTHS)?.unwrap_or(1))),
@@ -62,14 +62,19 @@ struct Recipe {
     count: Option<usize>,
     metric: Metric,
     seed: u64,
+    /// Whether the second column labels rows, and is no text.
+    labelled: bool,
     /// Who names them, where their words alone do not.
     namer: Option<Namer>,
 }
 
 fn recipe(call: &Call, depth: Option<usize>) -> Result<Box<dyn Find>> {
     let count = call.whole("n_topics", 1..=10_000)?;
-    let namer = Namer::of(call.function, call.settings())?;
-    Ok(Box::new(Recipe { depth, count, metric: call.metric()?, seed: call.seed()?, namer }))
+    let labelled = call.labelled;
+    // Labels are names already.
+    let namer = if labelled { None } else { Namer::of(call.function, call.settings())? };
+    let (metric, seed) = (call.metric()?, call.seed()?);
+    Ok(Box::new(Recipe { depth, count, metric, seed, labelled, namer }))
 }
 
 /// Topics and their names.
@@ -114,6 +119,20 @@ pub fn counts(depth: usize, count: usize, rows: usize) -> Vec<usize> {
     counts
 }
 
+/// What labels are called that have these numbers.
+pub fn label_names(codes: &[Option<u32>], texts: &[&str]) -> Vec<String> {
+    let count = codes.iter().flatten().max().map_or(0, |most| *most as usize + 1);
+    let mut names = vec![String::new(); count];
+    for (code, text) in codes.iter().zip(texts) {
+        if let Some(name) = code.and_then(|code| names.get_mut(code as usize))
+            && name.is_empty()
+        {
+            *name = (*text).to_string();
+        }
+    }
+    names
+}
+
 impl Recipe {
     /// Topics with their names, found once in a statement.
     fn named(&self, of: &Partition) -> portolan_kernels::Result<Arc<Named>> {
@@ -133,7 +152,8 @@ impl Recipe {
         };
         let mut hash = blake3::Hasher::new();
         hash.update(&of.content()?);
-        hash.update(format!("topics {options:?} {:?}", self.namer).as_bytes());
+        let how = format!("topics {options:?} {:?} {}", self.namer, self.labelled);
+        hash.update(how.as_bytes());
         for text in &texts {
             hash.update(&text.len().to_le_bytes());
             hash.update(text.as_bytes());
@@ -141,7 +161,12 @@ impl Recipe {
         of.work.once(of.function, hash.finalize().into(), Named::bytes, || {
             let graph = of.graph(NEIGHBOURS, self.metric, self.seed)?;
             let topics = topics::topics(of.rows()?, &graph, &options, of.work)?;
-            let mut labels = labels::labels(&texts, &topics, &labels::Options::default(), of.work)?;
+            let mut labels = if self.labelled {
+                let names = label_names(&of.codes, &texts);
+                labels::by_classes(&of.codes, &names, &topics, labels::Options::default().terms)?
+            } else {
+                labels::labels(&texts, &topics, &labels::Options::default(), of.work)?
+            };
             if let Some(namer) = &self.namer {
                 namer.name(&mut labels, &topics, of.work);
             }
@@ -205,6 +230,7 @@ impl Find for Recipe {
 
 const V: &str = "The vector.";
 const TEXT: &str = "The row's text, from whose words topics have their names; a row where it is NULL has the topic of its vector. Without it topics are numbered.";
+const LABEL: &str = "The row's label, a text, a whole number or a boolean, in the place of a text: topics are called as most of their rows are labelled, and numbered where several are called the same.";
 const METRIC: &str =
     "What near means: 'cosine' (default for vectors) or 'l2' (default for places); a constant.";
 const SEED: &str = "Where chance begins; portolan.seed if not given; a constant.";
@@ -214,7 +240,7 @@ fn topics_documentation() -> &'static Documentation {
         Documentation::builder(
             DocSection { include: true, label: "What a map says", description: None },
             "What the row is about, struct(topic_1, topic_2, topic_3, topic_id, noise): the names of its nearest topics, the most general first, each of the others within the one before it. Where few rows make two depths of topics, topic_3 is NULL. topic_id is the number of the last of them; topics are numbered from 1, by depth and by size. Where noise is true the row's neighbours lie in other topics, and its own are a guess; that is so for three rows in ten at most. The same rows and seed have the same topics in whichever order they come. Rows without a vector, with NaN or infinity, or of zeros (with the metric 'cosine') have NULL.",
-            "topics(v [, text [, n_topics [, metric [, seed]]]]) OVER ([PARTITION BY …])",
+            "topics(v [, text [, n_topics [, metric [, seed [, label]]]]]) OVER ([PARTITION BY …])",
         )
         .with_sql_example(
             "```sql\nSELECT topic['topic_1'] AS topic, topic['topic_2'] AS below, count(*) AS rows\nFROM (SELECT topics(embedding, body) OVER () AS topic FROM reviews)\nWHERE NOT topic['noise'] GROUP BY 1, 2 ORDER BY rows DESC;\n```",
@@ -227,6 +253,7 @@ fn topics_documentation() -> &'static Documentation {
         )
         .with_argument("metric", METRIC)
         .with_argument("seed", SEED)
+        .with_argument("label", LABEL)
         .build()
     });
     &DOCUMENTATION
@@ -237,7 +264,7 @@ fn label_documentation() -> &'static Documentation {
         Documentation::builder(
             DocSection { include: true, label: "What a map says", description: None },
             "The name of the row's topic at one depth; NULL where its neighbours lie in other topics (topics tells the nearest one all the same), and where there are not so many depths. Two depths in one query are those of the same topics.",
-            "topic_label(v [, text [, depth [, n_topics [, metric [, seed]]]]]) OVER ([PARTITION BY …])",
+            "topic_label(v [, text [, depth [, n_topics [, metric [, seed [, label]]]]]]) OVER ([PARTITION BY …])",
         )
         .with_sql_example(
             "```sql\nSELECT topic, count(*) FROM (SELECT topic_label(embedding, body) OVER () AS topic FROM reviews)\nGROUP BY topic;\n```",
@@ -254,6 +281,7 @@ fn label_documentation() -> &'static Documentation {
         )
         .with_argument("metric", METRIC)
         .with_argument("seed", SEED)
+        .with_argument("label", LABEL)
         .build()
     });
     &DOCUMENTATION

@@ -5,11 +5,13 @@
 //! where there are topics below, also by how many of those say them. What a topic above is called is
 //! not said again below it.
 
+mod classes;
 mod languages;
 mod phrases;
 mod weights;
 mod words;
 
+pub use classes::by_classes;
 pub use languages::Language;
 
 use std::collections::HashSet;

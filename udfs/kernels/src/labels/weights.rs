@@ -153,8 +153,8 @@ impl Counts {
     }
 }
 
-/// The texts of every topic.
-fn members(depth: &Depth) -> Vec<Vec<u32>> {
+/// The rows that name every topic.
+pub fn members(depth: &Depth) -> Vec<Vec<u32>> {
     let mut members = vec![Vec::new(); depth.count];
     // Rows are counted in u32.
     for (row, &topic) in (0u32..).zip(&depth.topics) {
