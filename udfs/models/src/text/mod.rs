@@ -2,7 +2,10 @@
 
 mod config;
 mod encoder;
+mod feed_forward;
 mod model;
+mod names;
+mod routing;
 mod tokens;
 
 pub use config::{Architecture, TextConfig};

@@ -29,7 +29,7 @@ impl TextModel {
             ));
         }
         let mut recipe = recipe.clone();
-        recipe.max_tokens = recipe.max_tokens.min(encoder.longest());
+        recipe.max_tokens = recipe.max_tokens.min(encoder.config().longest());
         Ok(Self { tokens, encoder, recipe })
     }
 
@@ -45,7 +45,7 @@ impl TextModel {
 
     /// Multiplications and additions in the linear layers, of one token.
     pub fn flops(&self) -> u64 {
-        self.encoder.flops()
+        self.encoder.config().flops()
     }
 
     /// The recipe that it is used after.

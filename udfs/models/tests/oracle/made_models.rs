@@ -47,6 +47,11 @@ fn xlm_roberta() {
     holds("xlm_roberta", "unigram.json");
 }
 
+#[test]
+fn nomic_bert_with_a_mixture_of_experts() {
+    holds("nomic_moe", "unigram.json");
+}
+
 /// Holds a made model to its fixture, with its configuration as each author writes it.
 fn holds(name: &str, tokenizer: &str) {
     let folder = model(name, tokenizer);
