@@ -5,6 +5,7 @@ mod encoder;
 mod feed_forward;
 mod model;
 mod names;
+mod on_device;
 mod routing;
 mod tokens;
 
