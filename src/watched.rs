@@ -55,21 +55,13 @@ impl Failures {
 pub struct Watched {
     db: Database,
     work: Work,
-    /// Whether the statement finds the rows that failed once more, and tells of them then.
-    tells_later: bool,
 }
 
 impl Watched {
     /// Begins to watch.
     pub fn new(db: &Database, work: &Work) -> Self {
         db.progress().watch(work);
-        Self { db: db.clone(), work: work.clone(), tells_later: false }
-    }
-
-    /// Says nothing of rows that fail: a later step of the statement meets them again.
-    pub fn telling_later(mut self) -> Self {
-        self.tells_later = true;
-        self
+        Self { db: db.clone(), work: work.clone() }
     }
 
     /// The rows; they end the work when they are dropped.
@@ -106,7 +98,7 @@ impl Drop for Watched {
             self.db.notice(notice);
         }
         let failed = self.work.usage().failed;
-        if failed > 0 && !self.tells_later {
+        if failed > 0 {
             let rows = if failed == 1 { "row" } else { "rows" };
             self.db.failures().remember(self.work.take_failures());
             self.db.notice(format!(

@@ -7,6 +7,7 @@ mod cli;
 mod compat;
 mod cookbook;
 mod crash;
+mod devices;
 mod faults;
 mod maps;
 mod models;

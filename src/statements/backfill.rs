@@ -114,8 +114,7 @@ pub async fn add(
     }
     let filled = fill(db, name, &column, &expression, text).await;
     db.progress().finish();
-    filled?;
-    fill_gaps(db, name, &column, &expression).await?;
+    fill_gaps(db, name, &column, &expression, &filled?).await?;
     retrying(name, || async {
         let mut dataset = db.catalog().table(name).await?.dataset().as_ref().clone();
         forget(&mut dataset, &column).await?;
@@ -162,32 +161,35 @@ async fn begin(
     retrying(name, || add_nulls(db, name, field.clone(), if_not_exists)).await
 }
 
-/// Gives every fragment that has none a file with the column's values.
+/// Gives every fragment that has none a file with the column's values, and says which it gave one.
 async fn fill(
     db: &Database,
     name: &TableName,
     column: &str,
     expression: &str,
     text: &str,
-) -> Result<()> {
+) -> Result<BTreeSet<usize>> {
     let table = db.catalog().table(name).await?;
     let missing: u64 = unfilled(table.dataset(), column)
         .iter()
         .map(|fragment| fragment.metadata().physical_rows.unwrap_or(0) as u64)
         .sum();
     db.progress().begin(format!("filling {name}.{column}"), "rows", Some(missing));
-    // Ends the work when the statement is stopped. Rows that fail are NULL, and so met again as gaps.
+    // Ends the work when the statement is stopped.
     let work = Work::default();
-    let _watched = Watched::new(db, &work).telling_later();
+    let _watched = Watched::new(db, &work);
+    let mut filled = BTreeSet::new();
     loop {
         let table = db.catalog().table(name).await?;
         let definition = table.definition();
         let Some(fragment) = unfilled(table.dataset(), column).into_iter().next() else {
-            return Ok(());
+            return Ok(filled);
         };
         let value = Value::plan(db, &definition, column, expression, &work)?;
         let group = write(db, &fragment, &definition, &value).boxed().await?;
-        retrying(name, || commit(db, name, &fragment, group.clone(), column, text)).await?;
+        if retrying(name, || commit(db, name, &fragment, group.clone(), column, text)).await? {
+            filled.insert(fragment.id());
+        }
     }
 }
 
@@ -327,6 +329,7 @@ async fn write(
     Ok(fragment.write_columns(stream.boxed(), &written).boxed().await?)
 }
 
+/// Whether the fragment was still there to be given its file.
 async fn commit(
     db: &Database,
     name: &TableName,
@@ -334,25 +337,35 @@ async fn commit(
     group: DataReplacementGroup,
     column: &str,
     text: &str,
-) -> Result<()> {
+) -> Result<bool> {
     let dataset = db.catalog().table(name).await?.dataset().clone();
     let still_there = unfilled(&dataset, column).iter().any(|other| other.id() == fragment.id());
     if !still_there {
         // Rewritten by someone else meanwhile; the loop looks again.
-        return Ok(());
+        return Ok(false);
     }
     let operation = Operation::DataReplacement { replacements: vec![group] };
     let mut transaction = Transaction::new(fragment.dataset().version_id(), operation, None);
     transaction.transaction_properties = properties(text);
     let committed = CommitBuilder::new(dataset).execute(transaction).boxed().await?;
     db.catalog().storage().remember(name, committed);
-    Ok(())
+    Ok(true)
 }
 
 /// Another client's compaction, or an update by one, may have written NULLs where values belong:
-/// those rows are computed once more.
-async fn fill_gaps(db: &Database, name: &TableName, column: &str, expression: &str) -> Result<()> {
+/// those rows are computed once more. In the fragments of this run there are none: what is NULL there
+/// failed or is meant to be, and a model, or a server, is not asked for it twice.
+async fn fill_gaps(
+    db: &Database,
+    name: &TableName,
+    column: &str,
+    expression: &str,
+    filled: &BTreeSet<usize>,
+) -> Result<()> {
     let table = db.catalog().table(name).await?;
+    if table.dataset().get_fragments().iter().all(|fragment| filled.contains(&fragment.id())) {
+        return Ok(());
+    }
     let gaps = table.dataset().count_rows(Some(format!("`{column}` IS NULL"))).boxed().await?;
     if gaps == 0 {
         return Ok(());
@@ -364,12 +377,18 @@ async fn fill_gaps(db: &Database, name: &TableName, column: &str, expression: &s
     let Some(input) = value.column_refs().into_iter().map(|read| read.name.clone()).next() else {
         return Ok(());
     };
+    // A row's address begins with its fragment.
+    let mut gap = format!("{} IS NULL", quoted(column));
+    if !filled.is_empty() {
+        let filled: Vec<String> = filled.iter().map(usize::to_string).collect();
+        gap.push_str(&format!(" AND (\"_rowaddr\" >> 32) NOT IN ({})", filled.join(", ")));
+    }
+    // CASE computes the value of gaps alone, where AND would of all rows. What is NULL again stays.
     let update = format!(
-        "UPDATE {}.{} SET {2} = {2} WHERE {3} IS NULL AND ({expression}) IS NOT NULL",
+        "UPDATE {}.{} SET {2} = {2} WHERE {gap} AND (CASE WHEN {gap} THEN ({expression}) END) IS NOT NULL",
         quoted(&name.schema),
         quoted(&name.table),
         quoted(&input),
-        quoted(column)
     );
     db.follow_up(update).await
 }

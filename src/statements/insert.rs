@@ -23,6 +23,7 @@ use crate::statements::columns::{self, shape};
 use crate::statements::merge::{self, Action, Clause, Join, Match};
 use crate::statements::names::{self, quoted};
 use crate::statements::text::sql_text;
+use crate::statements::values::{self, is_default};
 use crate::tables::{
     CheckedRows, ColumnRole, Definition, RowChange, Table, TableName, commit_append, retrying,
     write_fragments,
@@ -116,6 +117,7 @@ async fn rows(
         return shape(db.context(), definition, one, &[]);
     };
     fill_defaults(&mut query, definition, &targets)?;
+    values::alike_in(db, &mut query).boxed().await?;
     type_vectors(&mut query, definition, &targets);
     let parsed = Parsed::Statement(Box::new(Sql::Query(query)));
     let plan = db.context().state().statement_to_plan(parsed).await?;
@@ -135,10 +137,6 @@ async fn rows(
         )));
     }
     shape(db.context(), definition, plan, &targets)
-}
-
-fn is_default(value: &SqlExpr) -> bool {
-    matches!(value, SqlExpr::Identifier(Ident { value, quote_style: None, .. }) if value.eq_ignore_ascii_case("default"))
 }
 
 /// A generated column may be listed where every row says DEFAULT for it: then it says nothing.

@@ -45,6 +45,7 @@ pub mod table_calls;
 mod text;
 mod tokens;
 mod update;
+mod values;
 mod versions;
 mod views;
 
@@ -69,6 +70,8 @@ pub struct Statement {
     text: String,
     start: Location,
     kind: Kind,
+    /// Whether rows of its VALUES may know different things of one column.
+    rows_differ: bool,
 }
 
 impl Statement {
@@ -106,7 +109,8 @@ pub(crate) fn parse(db: &Database, text: &str) -> Result<Vec<Statement>> {
             if let Some(secret) = secret::parse(piece.text) {
                 // The text is shown in histories and messages; the secret stays out of it.
                 let text = secret::shown(piece.text);
-                return Ok(Statement { text, start, kind: Kind::Secret(secret?) });
+                let kind = Kind::Secret(secret?);
+                return Ok(Statement { text, start, kind, rows_differ: false });
             }
             let mut kind = parse::parse(&piece, options.dialect, options.recursion_limit)
                 .map_err(|error| locate::in_text(error, piece.text, start))?;
@@ -120,8 +124,12 @@ pub(crate) fn parse(db: &Database, text: &str) -> Result<Vec<Statement>> {
                 }
                 Kind::Own(_) | Kind::Secret(_) => Ok(()),
             };
-            rewritten.map_err(|error| locate::in_text(error, piece.text, start))?;
-            Ok(Statement { text: piece.text.to_string(), start, kind })
+            let differ = rewritten.and_then(|()| match &mut kind {
+                Kind::Sql(parsed) => values::may_differ(parsed),
+                Kind::Own(_) | Kind::Secret(_) => Ok(false),
+            });
+            let rows_differ = differ.map_err(|error| locate::in_text(error, piece.text, start))?;
+            Ok(Statement { text: piece.text.to_string(), start, kind, rows_differ })
         })
         .collect()
 }
@@ -146,7 +154,15 @@ async fn dispatch(db: &Database, statement: &Statement) -> Result<ResultSet> {
     } else {
         db.catalog().refresh_if_old().await?;
     }
-    let sql = match &statement.kind {
+    let alike;
+    let kind = match &statement.kind {
+        Kind::Sql(parsed) if statement.rows_differ => {
+            alike = Kind::Sql(Box::new(values::alike(db, parsed).boxed().await?));
+            &alike
+        }
+        kind => kind,
+    };
+    let sql = match kind {
         Kind::Own(own) => {
             if own.changes_database() {
                 db.check_writable(verb(text))?;
@@ -204,7 +220,7 @@ async fn dispatch(db: &Database, statement: &Statement) -> Result<ResultSet> {
         }
         _ => None,
     };
-    match (handled, &statement.kind) {
+    match (handled, kind) {
         (Some(result), _) => Ok(result),
         (None, Kind::Sql(parsed)) => engine(db, parsed).await,
         (None, _) => Err(Error::Unsupported(format!("'{text}' is not supported"))),

@@ -3,10 +3,13 @@
 mod naming;
 pub mod server;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::Float32Type;
+use datafusion::arrow::util::display::array_value_to_string;
 use portolan::Database;
 use serde_json::json;
 
@@ -30,6 +33,12 @@ async fn database(server: &Server) -> Database {
 async fn run(db: &Database, sql: &str) {
     let result = db.sql(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     result.collect().await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+}
+
+/// The first value of a query, as text.
+async fn first(db: &Database, sql: &str) -> String {
+    let rows = db.sql(sql).await.unwrap().collect().await.unwrap();
+    array_value_to_string(rows[0].column(0), 0).unwrap()
 }
 
 /// The one sentence that a statement fails with.
@@ -146,6 +155,67 @@ async fn a_row_that_fails_is_named() {
     run(&db, insert).await;
     let rows = db.sql("SELECT key FROM portolan.errors").await.unwrap().collect().await.unwrap();
     assert_eq!(rows[0].column(0).as_string::<i32>().value(0), "17");
+}
+
+/// A backfill asks for no row twice, not even for those that fail.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_fails_is_tried_once() {
+    let server = Server::start(|_, texts| {
+        right(texts, |text| match text.starts_with("bad") {
+            true => vec![f32::NAN; DIMS],
+            false => long(text),
+        })
+    });
+    let db = database(&server).await;
+    run(&db, "SET portolan.embed_cache = 'off'").await;
+    run(&db, "SET portolan.on_error = 'null'").await;
+    run(&db, "CREATE TABLE t (id BIGINT PRIMARY KEY, text TEXT)").await;
+    run(&db, "INSERT INTO t VALUES (1, 'a'), (2, 'bad'), (3, NULL)").await;
+    run(&db, "INSERT INTO t VALUES (4, 'bc'), (5, 'bad too')").await;
+    run(&db, "ALTER TABLE t ADD COLUMN v VECTOR(384) AS (embed_text(text))").await;
+    let mut asked = server.texts();
+    asked.sort();
+    assert_eq!(asked, ["a", "bad", "bad too", "bc"]);
+    assert_eq!(
+        first(&db, "SELECT string_agg(key, ' ' ORDER BY key) FROM portolan.errors").await,
+        "2 5"
+    );
+}
+
+/// A backfill that goes on where another one ended tries the rows that failed then, each once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_failed_is_tried_again_by_the_next_run() {
+    let better = Arc::new(AtomicBool::new(false));
+    let knows = better.clone();
+    let server = Server::start(move |_, texts| {
+        let knows = knows.load(Ordering::Relaxed);
+        if !knows && texts.iter().any(|text| text == "bc") {
+            return Reply { status: 401, body: json!({}), delay: Duration::ZERO };
+        }
+        right(texts, |text| match (knows, text) {
+            (_, "worse") | (false, "bad") => vec![f32::NAN; DIMS],
+            _ => long(text),
+        })
+    });
+    let db = database(&server).await;
+    run(&db, "SET portolan.embed_cache = 'off'").await;
+    run(&db, "SET portolan.on_error = 'null'").await;
+    run(&db, "CREATE TABLE t (id BIGINT PRIMARY KEY, text TEXT)").await;
+    run(&db, "INSERT INTO t VALUES (1, 'a'), (2, 'bad'), (3, NULL), (4, 'worse')").await;
+    run(&db, "INSERT INTO t VALUES (5, 'bc')").await;
+    let backfill = "ALTER TABLE t ADD COLUMN v VECTOR(384) AS (embed_text(text))";
+    let said = refusal(&db, backfill).await;
+    assert!(said.contains("status 401"), "{said}");
+    better.store(true, Ordering::Relaxed);
+    let before = server.requests().len();
+    run(&db, backfill).await;
+    let mut asked = server.texts_from(before);
+    asked.sort();
+    // Whether there is a vector is found out first, then it is made: twice without a cache.
+    asked.dedup_by(|a, b| a == b && a == "bad");
+    assert_eq!(asked, ["bad", "bc", "worse"]);
+    let missing = "SELECT string_agg(id::TEXT, ' ' ORDER BY id) FROM t WHERE v IS NULL";
+    assert_eq!(first(&db, missing).await, "3 4");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -65,6 +65,12 @@ impl Fingerprint {
         }
     }
 
+    /// That of a column with vectors of both, which agree: what they have in common.
+    pub fn together_with(self, other: &Self) -> Self {
+        let task = self.task.filter(|task| other.task == Some(*task));
+        Self { task, revision: self.revision.or_else(|| other.revision.clone()), ..self }
+    }
+
     /// Whether vectors of both lie in one space. Tasks may differ: queries are compared with
     /// documents.
     pub fn agrees_with(&self, other: &Self) -> bool {

@@ -48,7 +48,7 @@ const SETTINGS: &[Setting] = &[
         name: "device",
         default: Some("cpu"),
         check: Check::OneOf(&["cpu", "cuda", "metal"]),
-        description: "Where models run",
+        description: "Where models run; cuda and metal in builds with these features",
     },
     Setting {
         name: "embed_cache",

@@ -312,6 +312,13 @@ impl Watch for Work {
         self.shared.inputs.fetch_add(inputs, Ordering::Relaxed);
         self.shared.tokens.fetch_add(tokens, Ordering::Relaxed);
     }
+
+    fn tell(&self, sentence: &str) {
+        let mut notices = self.shared.notices.lock();
+        if !notices.iter().any(|told| told == sentence) {
+            notices.push(sentence.to_string());
+        }
+    }
 }
 
 impl portolan_kernels::watch::Watch for Work {
@@ -437,6 +444,15 @@ pub(crate) mod tests {
             ]
         );
         assert!(work.take_notices().is_empty());
+    }
+
+    #[test]
+    fn what_every_batch_has_to_tell_is_told_once() {
+        let work = Work::default();
+        for _ in 0..3 {
+            Watch::tell(&work, "images are embedded on the processor");
+        }
+        assert_eq!(work.take_notices(), ["images are embedded on the processor"]);
     }
 
     #[test]

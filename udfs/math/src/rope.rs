@@ -28,6 +28,11 @@ impl Rope {
         Self { half, turns }
     }
 
+    /// Each position's cosines, then its sines.
+    pub fn turns(&self) -> &[f32] {
+        &self.turns
+    }
+
     /// Turns the first `heads` heads of every row of one sequence; the rows are `stride` apart.
     pub fn turn(&self, rows: &mut [f32], stride: usize, heads: usize) {
         turn_rows(rows, stride, heads, self.half, &self.turns);

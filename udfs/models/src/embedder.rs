@@ -57,6 +57,8 @@ pub trait Watch: Sync {
     fn cached(&self, rows: u64);
     /// Texts or images that went through the model, and their tokens.
     fn ran(&self, inputs: u64, tokens: u64);
+    /// Something that whoever wants the result should know, once.
+    fn tell(&self, sentence: &str);
 }
 
 /// Nobody.
@@ -74,6 +76,8 @@ impl Watch for Unwatched {
     fn cached(&self, _: u64) {}
 
     fn ran(&self, _: u64, _: u64) {}
+
+    fn tell(&self, _: &str) {}
 }
 
 /// How the work is done, whatever the texts.
@@ -233,10 +237,22 @@ impl TextEmbedder {
         // The longest first, so that the last runs are short and the cores finish together.
         sequences.sort_by_key(|sequence| std::cmp::Reverse(sequence.tokens.len()));
         let total: usize = sequences.iter().map(|sequence| sequence.tokens.len()).sum();
-        let runs = runs(&sequences, run_tokens(total, conditions.run_tokens));
-        let results: Vec<Vec<f32>> = on_workers(|| {
-            runs.par_iter().map(|run| self.run(run, dims, watch)).collect::<Result<_>>()
-        })?;
+        let (runs, results) = match self.device_runs(&sequences, conditions.run_tokens) {
+            // One after the other: a device does not share itself.
+            Some(runs) => {
+                let results = runs.iter().map(|run| self.run(run, dims, watch));
+                let results = results.collect::<Result<Vec<_>>>()?;
+                (runs, results)
+            }
+            None => {
+                let runs = runs(&sequences, run_tokens(total, conditions.run_tokens));
+                let results = on_workers(|| {
+                    let results = runs.par_iter().map(|run| self.run(run, dims, watch));
+                    results.collect::<Result<Vec<_>>>()
+                })?;
+                (runs, results)
+            }
+        };
         for (run, result) in runs.iter().zip(&results) {
             for (sequence, vector) in run.iter().zip(result.chunks_exact(dims)) {
                 let sum = &mut embedded.values[sequence.text * dims..][..dims];
@@ -252,6 +268,34 @@ impl TextEmbedder {
         }
         embedded.tokens = Some(total as u64);
         Ok(embedded)
+    }
+
+    /// Whether its network runs on a device.
+    pub fn is_on_device(&self) -> bool {
+        self.device_run(&[], None).is_some()
+    }
+
+    fn device_run(&self, sequences: &[Sequence], tokens: Option<usize>) -> Option<usize> {
+        let Network::Model(model) = &self.network else { return None };
+        model.device_run(sequences.iter().map(|sequence| sequence.tokens.len()), tokens)
+    }
+
+    /// Sequences in the runs of its device, if it runs on one.
+    fn device_runs<'a>(
+        &self,
+        mut sequences: &'a [Sequence],
+        tokens: Option<usize>,
+    ) -> Option<Vec<&'a [Sequence]>> {
+        let mut runs = Vec::new();
+        while let Some(first) = self.device_run(sequences, tokens) {
+            if sequences.is_empty() {
+                return Some(runs);
+            }
+            let (run, rest) = sequences.split_at(first.min(sequences.len()));
+            runs.push(run);
+            sequences = rest;
+        }
+        None
     }
 
     fn run(&self, run: &[Sequence], dims: usize, watch: &dyn Watch) -> Result<Vec<f32>> {

@@ -28,6 +28,11 @@ impl ImageEmbedder {
         Self { model, fingerprint, spaces: Mutex::default() }
     }
 
+    /// Whether its network runs on a device.
+    pub fn is_on_device(&self) -> bool {
+        self.model.is_on_device()
+    }
+
     /// Length of its whole vectors.
     pub fn dims(&self) -> usize {
         self.model.dims()

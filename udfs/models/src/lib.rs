@@ -2,6 +2,7 @@
 //! cache. Knows nothing of SQL and nothing of the kernels.
 
 mod cache;
+mod device;
 mod embedded;
 mod embedder;
 mod error;
@@ -19,6 +20,7 @@ pub mod vector;
 pub mod vision;
 
 pub use cache::{Cache, CacheState, DEFAULT_LIMIT, Key};
+pub use device::{Accelerator, Device};
 pub use embedded::Embedded;
 pub use embedder::{Conditions, TextEmbedder, TextRequest, Unwatched, Watch, on_workers};
 pub use error::{Error, Result};
@@ -27,7 +29,7 @@ pub use manifest::{
     Architecture, LongText, Manifest, Modality, ModelFile, Pooling, Prefixes, Source, Task,
     TextRecipe,
 };
-pub use models::{Device, Models, Preferences};
+pub use models::{Models, Preferences};
 pub use once::Kept;
 pub use registry::{Checked, Entry, Environment, Located, Options, Registry};
 pub use sources::Progress;

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::cache::Cache;
+use crate::device::Device;
 use crate::embedded::Embedded;
 use crate::embedder::{Conditions, TextEmbedder, TextRequest, Unwatched, Watch};
 use crate::error::{Error, Result};
@@ -20,19 +21,9 @@ use crate::once::{Kept, Recipe, embed_once};
 use crate::registry::{Environment, Located, Options, Registry};
 use crate::remote::{self, InferenceMode, RemoteEmbedder, RemoteOptions};
 use crate::text::TextModel;
-use crate::vision::{Clip, Conse, EfficientNet, ImageModel, NomicVision, Siglip};
-
-/// Where models run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub enum Device {
-    /// On the processor.
-    #[default]
-    Cpu,
-    /// On an NVIDIA GPU.
-    Cuda,
-    /// On Apple's GPU.
-    Metal,
-}
+use crate::vision::{
+    Clip, Conse, DeviceNomicVision, EfficientNet, ImageModel, NomicVision, Siglip,
+};
 
 /// What a session wants of models.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -79,8 +70,8 @@ enum Opened {
     Failed(Option<Error>),
 }
 
-/// What a loaded model is found by.
-type Place = (String, PathBuf, String);
+/// What a loaded model is found by: its name, folder and revision, and where it runs.
+type Place = (String, PathBuf, String, Device);
 
 /// Address, key variable, seconds to answer, and model of a remote embedder.
 type RemoteKey = (String, Option<String>, Option<u64>, String);
@@ -157,11 +148,11 @@ impl Models {
         if located.manifest.architecture == Architecture::Conse {
             located = text_part(located)?;
         }
-        let place = place_of(&located);
+        let place = place_of(&located, device_of(&located, preferences));
         if let Some(embedder) = self.state.lock().texts.get(&place) {
             return Ok(embedder.clone());
         }
-        let embedder = shared(&TEXTS, &place, || load_text(&located))?;
+        let embedder = shared(&TEXTS, &place, || load_text(&located, place.3))?;
         self.state.lock().texts.insert(place, embedder.clone());
         Ok(embedder)
     }
@@ -170,7 +161,7 @@ impl Models {
     pub fn image(&self, name: &str, preferences: &Preferences) -> Result<Arc<ImageEmbedder>> {
         preferences.device.check()?;
         let located = self.registry(preferences).find(name)?;
-        let place = place_of(&located);
+        let place = place_of(&located, device_of(&located, preferences));
         if let Some(embedder) = self.state.lock().images.get(&place) {
             return Ok(embedder.clone());
         }
@@ -189,7 +180,10 @@ impl Models {
     ) -> Result<Box<dyn ImageModel>> {
         let folder = &located.folder;
         Ok(match located.manifest.architecture {
-            Architecture::NomicVision => Box::new(NomicVision::open(folder)?),
+            Architecture::NomicVision => match preferences.device.open()? {
+                None => Box::new(NomicVision::open(folder)?),
+                Some(device) => Box::new(DeviceNomicVision::open(folder, &device)?),
+            },
             Architecture::Clip => Box::new(Clip::open(folder)?),
             Architecture::Siglip => Box::new(Siglip::open(folder)?),
             Architecture::EfficientNetLite0 => Box::new(EfficientNet::open(&weights(located)?)?),
@@ -233,7 +227,11 @@ impl Models {
         match place(preferences, images.len(), watch)? {
             remote::Place::Local => {
                 let conditions = Conditions { run_tokens: preferences.run_tokens, kept, watch };
-                self.image(&manifest.name, preferences)?.embed(images, dims, &conditions)
+                let embedder = self.image(&manifest.name, preferences)?;
+                if preferences.device != Device::Cpu && !embedder.is_on_device() {
+                    watch.tell(&on_processor(&manifest.name, preferences.device));
+                }
+                embedder.embed(images, dims, &conditions)
             }
             remote::Place::Remote => {
                 let server = self.server(manifest, preferences)?;
@@ -257,7 +255,11 @@ impl Models {
         match place(preferences, texts.len(), watch)? {
             remote::Place::Local => {
                 let conditions = Conditions { run_tokens: preferences.run_tokens, kept, watch };
-                self.text(&manifest.name, preferences)?.embed(texts, request, &conditions)
+                let embedder = self.text(&manifest.name, preferences)?;
+                if preferences.device != Device::Cpu && !embedder.is_on_device() {
+                    watch.tell(&on_processor(&manifest.name, preferences.device));
+                }
+                embedder.embed(texts, request, &conditions)
             }
             remote::Place::Remote => {
                 let server = self.server(manifest, preferences)?;
@@ -319,33 +321,6 @@ impl Models {
 impl fmt::Debug for Models {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Models").field("cache_folder", &self.cache_folder).finish_non_exhaustive()
-    }
-}
-
-impl Device {
-    /// Its name in SQL.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Cpu => "cpu",
-            Self::Cuda => "cuda",
-            Self::Metal => "metal",
-        }
-    }
-
-    /// The device of a name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Cpu, Self::Cuda, Self::Metal].into_iter().find(|device| device.name() == name)
-    }
-
-    /// An error where models cannot run on it.
-    fn check(self) -> Result<()> {
-        match self {
-            Self::Cpu => Ok(()),
-            Self::Cuda | Self::Metal => Err(Error::Device(format!(
-                "portolan.device is '{}', but models run on the processor alone so far; SET portolan.device = 'cpu'",
-                self.name()
-            ))),
-        }
     }
 }
 
@@ -422,15 +397,37 @@ fn embed_texts_remotely(
     })
 }
 
-fn place_of(located: &Located) -> Place {
-    (located.manifest.name.clone(), located.folder.clone(), located.revision.clone())
+fn place_of(located: &Located, device: Device) -> Place {
+    (located.manifest.name.clone(), located.folder.clone(), located.revision.clone(), device)
+}
+
+/// What is told of a model that runs elsewhere than the session says.
+fn on_processor(model: &str, device: Device) -> String {
+    format!(
+        "{model} runs on the processor: portolan.device = '{}' is for text models and nomic-embed-vision",
+        device.name()
+    )
+}
+
+/// Where a model runs: its network may not have been written for devices.
+fn device_of(located: &Located, preferences: &Preferences) -> Device {
+    match located.manifest.architecture {
+        Architecture::Bert
+        | Architecture::NomicBert
+        | Architecture::NomicVision
+        | Architecture::XlmRoberta => preferences.device,
+        Architecture::Clip
+        | Architecture::Conse
+        | Architecture::EfficientNetLite0
+        | Architecture::Siglip => Device::Cpu,
+    }
 }
 
 fn fingerprint_of(located: &Located) -> String {
     format!("{}@{}", located.manifest.name, located.revision)
 }
 
-fn load_text(located: &Located) -> Result<TextEmbedder> {
+fn load_text(located: &Located, device: Device) -> Result<TextEmbedder> {
     let name = &located.manifest.name;
     let Some(recipe) = &located.manifest.text else {
         return Err(Error::Argument(format!("model '{name}' takes images, not texts")));
@@ -443,7 +440,13 @@ fn load_text(located: &Located) -> Result<TextEmbedder> {
         Architecture::Siglip => {
             TextEmbedder::of_tower(Box::new(Siglip::open(&located.folder)?), fingerprint)
         }
-        _ => Ok(TextEmbedder::new(TextModel::open(&located.folder, recipe)?, fingerprint)),
+        _ => {
+            let model = match device.open()? {
+                None => TextModel::open(&located.folder, recipe)?,
+                Some(device) => TextModel::open_on(&located.folder, recipe, &device)?,
+            };
+            Ok(TextEmbedder::new(model, fingerprint))
+        }
     }
 }
 
@@ -483,12 +486,5 @@ mod tests {
             let here = Preferences { mode, ..local.clone() };
             assert!(matches!(models.revision(&manifest, &here), Err(Error::NotHere { .. })));
         }
-    }
-
-    #[test]
-    fn a_device_that_models_cannot_run_on_is_refused() {
-        assert!(Device::Cpu.check().is_ok());
-        let error = Device::Cuda.check().unwrap_err().to_string();
-        assert!(error.contains("SET portolan.device = 'cpu'"), "{error}");
     }
 }

@@ -6,6 +6,7 @@
 mod checkpoint;
 mod linear;
 mod norm;
+pub(crate) mod on_device;
 mod tensors;
 
 pub use checkpoint::read_checkpoint;

@@ -34,6 +34,7 @@ pub(super) fn manifests() -> Vec<Manifest> {
         ),
         nomic_vision(),
         nomic_text_1(),
+        nomic_text_2(),
         minilm(),
         e5(
             "multilingual-e5-small",
@@ -91,6 +92,17 @@ fn nomic_text_1() -> Manifest {
     let mut manifest = nomic_text("nomic-embed-text-v1", revision, about);
     manifest.min_dims = manifest.dims;
     manifest.text = manifest.text.map(|text| TextRecipe { layer_norm: false, ..text });
+    manifest
+}
+
+/// The one in many languages: a mixture of experts, used without a layer norm.
+fn nomic_text_2() -> Manifest {
+    let revision = "1066b6599d099fbb93dfcb64f9c37a7c9e503e85";
+    let about = "Text in about a hundred languages; cut to any length from 256 on";
+    let mut manifest = nomic_text("nomic-embed-text-v2-moe", revision, about);
+    manifest.min_dims = 256;
+    manifest.text =
+        manifest.text.map(|text| TextRecipe { layer_norm: false, max_tokens: 512, ..text });
     manifest
 }
 

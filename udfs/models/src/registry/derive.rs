@@ -98,11 +98,6 @@ impl Network {
                 Ok(Self::image(Architecture::NomicVision, dims))
             }
             "nomic_bert" => {
-                if config.number("moe_every_n_layers").is_some_and(|every| every > 0.0) {
-                    return Err(
-                        config.wrong("NomicBert with a mixture of experts is not supported")
-                    );
-                }
                 let tokens = config.count(&["n_positions", "max_position_embeddings"])?;
                 let trained = config.count(&["max_trained_positions"]).unwrap_or(NOMIC_TOKENS);
                 let dims = ["n_embd", "hidden_size"];
@@ -331,10 +326,6 @@ impl Json {
 
     fn text(&self, key: &str) -> Option<&str> {
         self.value.get(key).and_then(Value::as_str)
-    }
-
-    fn number(&self, key: &str) -> Option<f64> {
-        self.value.get(key).and_then(Value::as_f64)
     }
 
     /// A count by whichever of its names the file uses.

@@ -42,6 +42,28 @@ pub struct TextConfig {
     pub epsilon: f32,
     /// Rotary positions.
     pub rotary: Option<Rotary>,
+    /// Whether the linear layers add a bias.
+    pub biased: bool,
+    /// Whether the feed-forward is gated.
+    pub gated: bool,
+    /// Of which some layers have several feed-forwards.
+    pub experts: Option<Experts>,
+}
+
+/// Several feed-forwards in one layer, of which each token goes through a few.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Experts {
+    /// How many there are.
+    pub count: usize,
+    /// Through how many of them a token goes.
+    pub chosen: usize,
+    /// Every so many layers have them, the second being the first of these.
+    pub every: usize,
+}
+
+impl Experts {
+    /// One that all tokens go through.
+    pub const ALONE: Self = Self { count: 1, chosen: 1, every: 1 };
 }
 
 /// Rotary positions.
@@ -56,12 +78,55 @@ pub struct Rotary {
 }
 
 impl TextConfig {
+    /// Width of an attention head.
+    pub fn head(&self) -> usize {
+        self.width / self.heads.max(1)
+    }
+
+    /// The feed-forwards of a layer, the first being 0, where it has several.
+    pub fn experts_of(&self, layer: usize) -> Option<Experts> {
+        self.experts.filter(|experts| layer % experts.every == 1)
+    }
+
+    /// Multiplications and additions in the linear layers, of one token.
+    pub fn flops(&self) -> u64 {
+        let (width, inner) = (self.width as u64, self.inner as u64);
+        let part = if self.gated { 3 } else { 2 };
+        let layers = (0..self.layers).map(|layer| {
+            let feeds = self.experts_of(layer).map_or(1, |experts| experts.chosen as u64);
+            4 * width * width + feeds * part * width * inner
+        });
+        2 * layers.sum::<u64>()
+    }
+
+    /// The longest sequence that it can take.
+    pub fn longest(&self) -> usize {
+        match &self.rotary {
+            Some(rotary) if rotary.scaling.is_none() => self.positions.min(rotary.trained),
+            _ => self.positions,
+        }
+    }
+
     /// Reads a `config.json`.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|error| Error::file(path, error))?;
         let json: Value = serde_json::from_str(&text)
             .map_err(|error| Error::file(path, format!("is not JSON: {error}")))?;
         Reader { path, json: &json }.read()
+    }
+}
+
+impl Rotary {
+    /// The base for a sequence of so many tokens, with heads of that width: it grows with those that
+    /// are longer than what was trained, each for itself.
+    pub fn base_for(&self, tokens: usize, head: usize) -> f64 {
+        if tokens <= self.trained {
+            return self.base;
+        }
+        let longer = tokens as f64 / self.trained as f64;
+        let factor = self.scaling.unwrap_or(1.0);
+        let power = head as f64 / (head as f64 - 2.0);
+        self.base * (factor * longer - (factor - 1.0)).powf(power)
     }
 }
 
@@ -114,21 +179,25 @@ impl Reader<'_> {
             first_position,
             epsilon: self.number(&["layer_norm_eps"])? as f32,
             rotary: None,
+            biased: true,
+            gated: false,
+            experts: None,
         })
     }
 
     /// The original dialect says `n_embd`, that of the transformers library `hidden_size`.
     fn nomic_bert(&self) -> Result<TextConfig> {
-        if self.json.get("num_experts").and_then(Value::as_u64).is_some_and(|experts| experts > 1) {
-            return Err(self.wrong("is a mixture of experts, which this version cannot run"));
-        }
-        if self.json.get("activation_function").is_some() {
-            self.only("activation_function", "swiglu")?;
+        let mut gated = true;
+        if let Some(activation) = self.json.get("activation_function") {
+            gated = activation != "gelu";
+            if gated {
+                self.only("activation_function", "swiglu")?;
+            }
             for (key, wanted) in [
                 ("prenorm", false),
-                ("qkv_proj_bias", false),
-                ("mlp_fc1_bias", false),
-                ("mlp_fc2_bias", false),
+                ("qkv_proj_bias", !gated),
+                ("mlp_fc1_bias", !gated),
+                ("mlp_fc2_bias", !gated),
                 ("rotary_emb_interleaved", false),
             ] {
                 match self.json.get(key).and_then(Value::as_bool) {
@@ -180,7 +249,36 @@ impl Reader<'_> {
             first_position: 0,
             epsilon: self.number(&["layer_norm_epsilon", "layer_norm_eps"])? as f32,
             rotary: Some(Rotary { base, trained, scaling }),
+            biased: !gated,
+            gated,
+            experts: self.experts()?,
         })
+    }
+
+    /// Feed-forwards that take turns, where the file has such keys.
+    fn experts(&self) -> Result<Option<Experts>> {
+        let several = |key: &str| self.json.get(key).and_then(Value::as_u64).unwrap_or(0) > 0;
+        if !several("moe_every_n_layers") || !several("num_experts") {
+            return Ok(None);
+        }
+        for key in ["moe_normalize_expert_weights", "expert_choice_router", "num_shared_experts"] {
+            let value = self.json.get(key).unwrap_or(&Value::Null);
+            if !(value.is_null() || value == false || value == 0) {
+                return Err(self.wrong(format!("has {key} = {value}, which cannot be run")));
+            }
+        }
+        let experts = Experts {
+            count: self.count(&["num_experts"])?,
+            chosen: self.count(&["moe_top_k"])?,
+            every: self.count(&["moe_every_n_layers"])?,
+        };
+        if experts.every < 2 || !(1..=experts.count).contains(&experts.chosen) {
+            let Experts { count, chosen, every } = experts;
+            return Err(self.wrong(format!(
+                "chooses {chosen} of {count} experts in every layer of {every}, which cannot be run"
+            )));
+        }
+        Ok(Some(experts))
     }
 
     /// The first of some keys that is there.
@@ -277,6 +375,37 @@ mod tests {
             let error = read(&json).unwrap_err().to_string();
             assert!(error.contains(key) || error.contains("model_type"), "{key}: {error}");
         }
+    }
+
+    #[test]
+    fn a_mixture_of_experts_is_read() {
+        let mut json = original();
+        json["activation_function"] = "gelu".into();
+        for key in ["qkv_proj_bias", "mlp_fc1_bias", "mlp_fc2_bias"] {
+            json[key] = true.into();
+        }
+        let keys = [("num_experts", 8), ("moe_top_k", 2), ("moe_every_n_layers", 2)];
+        for (key, value) in keys {
+            json[key] = value.into();
+        }
+        json["moe_normalize_expert_weights"] = false.into();
+        json["num_shared_experts"] = 0.into();
+        let config = read(&json).unwrap();
+        assert_eq!(config.experts, Some(Experts { count: 8, chosen: 2, every: 2 }));
+        assert!(config.biased && !config.gated);
+        let with: Vec<usize> = (0..5).filter(|layer| config.experts_of(*layer).is_some()).collect();
+        assert_eq!(with, [1, 3]);
+
+        let refused = |key: &str, value: Value| {
+            let mut json = json.clone();
+            json[key] = value;
+            read(&json).unwrap_err().to_string()
+        };
+        let said = refused("moe_normalize_expert_weights", true.into());
+        assert!(said.contains("moe_normalize_expert_weights = true"), "{said}");
+        assert!(refused("num_shared_experts", 1.into()).contains("num_shared_experts = 1"));
+        assert!(refused("moe_top_k", 9.into()).contains("chooses 9 of 8 experts"));
+        assert!(refused("mlp_fc1_bias", false.into()).contains("mlp_fc1_bias = false"));
     }
 
     #[test]

@@ -6,9 +6,11 @@
 use std::ops::Range;
 use std::path::Path;
 
-use portolan_math::{Attention, Rope, Scratch, add_bias, gelu, silu_times};
+use portolan_math::{Attention, Rope, Scratch, add_bias};
 
 use super::config::{Architecture, TextConfig};
+use super::feed_forward::{FeedForward, FeedSpace};
+use super::names::{self, LayerNames};
 use crate::error::{Error, Result};
 use crate::nn::{LayerNorm, Linear, Table, Tensors};
 
@@ -42,11 +44,6 @@ struct Layer {
     feed_norm: LayerNorm,
 }
 
-enum FeedForward {
-    Gelu { up: Linear, down: Linear },
-    Gated { up: Linear, gate: Linear, down: Linear },
-}
-
 /// Buffers of a run, used again by the next.
 #[derive(Default)]
 pub struct Workspace {
@@ -54,8 +51,7 @@ pub struct Workspace {
     hidden: Vec<f32>,
     qkv: Vec<f32>,
     mixed: Vec<f32>,
-    up: Vec<f32>,
-    gate: Vec<f32>,
+    feed: FeedSpace,
     scratch: Scratch,
 }
 
@@ -73,63 +69,70 @@ impl Workspace {
     }
 }
 
+/// The weights of a model's folder.
+pub fn tensors(folder: &Path) -> Result<Tensors> {
+    let tensors = Tensors::open(&folder.join("model.safetensors"))?;
+    Ok(tensors.without_prefix("bert.").without_prefix("roberta."))
+}
+
+/// Checks that a network of this shape can take some sequences.
+pub fn check(config: &TextConfig, sequences: &[&[u32]]) -> Result<()> {
+    for tokens in sequences {
+        if tokens.len() > config.longest() {
+            return Err(Error::Input(format!(
+                "a text of {} tokens is longer than the {} that the model takes",
+                tokens.len(),
+                config.longest()
+            )));
+        }
+        if let Some(token) = tokens.iter().find(|token| **token as usize >= config.vocabulary) {
+            return Err(Error::Input(format!(
+                "token {token} is not among the model's {}; its tokenizer.json is another model's",
+                config.vocabulary
+            )));
+        }
+    }
+    Ok(())
+}
+
 impl Encoder {
     /// The encoder of a model's folder.
     pub fn open(folder: &Path) -> Result<Self> {
         let config = TextConfig::read(&folder.join("config.json"))?;
-        let tensors = Tensors::open(&folder.join("model.safetensors"))?
-            .without_prefix("bert.")
-            .without_prefix("roberta.");
-        Self::load(config, &tensors)
+        Self::load(config, &tensors(folder)?)
     }
 
     fn load(config: TextConfig, tensors: &Tensors) -> Result<Self> {
         let TextConfig { width, heads, epsilon, .. } = config;
-        let nomic = config.architecture == Architecture::NomicBert;
-        let words = tensors.table("embeddings.word_embeddings.weight", config.vocabulary, width)?;
-        let positions = if nomic {
+        let words = tensors.table(names::WORDS, config.vocabulary, width)?;
+        let positions = if config.architecture == Architecture::NomicBert {
             None
         } else {
             let rows = config.positions + config.first_position;
-            Some(tensors.table("embeddings.position_embeddings.weight", rows, width)?)
+            Some(tensors.table(names::POSITIONS, rows, width)?)
         };
         let kind = match config.types {
             0 => vec![0.0; width],
             types => {
-                let table =
-                    tensors.table("embeddings.token_type_embeddings.weight", types, width)?;
+                let table = tensors.table(names::TYPES, types, width)?;
                 table.row(0).unwrap_or_default().to_vec()
             }
         };
-        let norm = if nomic { "emb_ln" } else { "embeddings.LayerNorm" };
-        let norm = LayerNorm::load(tensors, norm, width, epsilon)?;
+        let norm =
+            LayerNorm::load(tensors, names::first_norm(config.architecture), width, epsilon)?;
         let layers = (0..config.layers)
-            .map(|layer| {
-                if nomic {
-                    Layer::nomic(tensors, layer, &config)
-                } else {
-                    Layer::bert(tensors, layer, &config)
-                }
-            })
+            .map(|layer| Layer::load(tensors, layer, &config))
             .collect::<Result<_>>()?;
         let rope = config.rotary.as_ref().map(|rotary| {
-            Rope::new(width / heads, rotary.base, config.positions.min(rotary.trained))
+            Rope::new(config.head(), rotary.base, config.positions.min(rotary.trained))
         });
-        let attention = Attention { heads, head: width / heads, causal: false };
+        let attention = Attention { heads, head: config.head(), causal: false };
         Ok(Self { config, words, positions, kind, norm, rope, attention, layers })
     }
 
     /// Its shape.
     pub fn config(&self) -> &TextConfig {
         &self.config
-    }
-
-    /// The longest sequence that it can take.
-    pub fn longest(&self) -> usize {
-        match &self.config.rotary {
-            Some(rotary) if rotary.scaling.is_none() => self.config.positions.min(rotary.trained),
-            _ => self.config.positions,
-        }
     }
 
     /// Computes the hidden states of some sequences, which lie in the workspace afterwards. Between
@@ -168,42 +171,23 @@ impl Encoder {
             {
                 layer.out.multiply_add(mixed, hidden);
                 layer.attention_norm.apply_biased(hidden, layer.out.bias());
-                layer.feed.apply(hidden, &mut space.up, &mut space.gate);
+                layer.feed.apply(hidden, &mut space.feed);
                 layer.feed_norm.apply_biased(hidden, layer.feed.bias());
             }
         }
         Ok(())
     }
 
-    /// Multiplications and additions in the linear layers, of one token.
-    pub fn flops(&self) -> u64 {
-        let (width, inner) = (self.config.width as u64, self.config.inner as u64);
-        let feed = if self.config.architecture == Architecture::NomicBert { 3 } else { 2 };
-        2 * self.config.layers as u64 * (4 * width * width + feed * width * inner)
-    }
-
     /// What the first layer gets.
     fn embed(&self, sequences: &[&[u32]], space: &mut Workspace) -> Result<()> {
+        check(&self.config, sequences)?;
         space.sequences.clear();
         space.hidden.clear();
         let mut start = 0;
         for tokens in sequences {
-            if tokens.len() > self.longest() {
-                return Err(Error::Input(format!(
-                    "a text of {} tokens is longer than the {} that the model takes",
-                    tokens.len(),
-                    self.longest()
-                )));
-            }
             for (place, &token) in tokens.iter().enumerate() {
-                let word = self.words.row(token as usize).ok_or_else(|| {
-                    Error::Input(format!(
-                        "token {token} is not among the model's {}; its tokenizer.json is another model's",
-                        self.words.rows()
-                    ))
-                })?;
                 let from = space.hidden.len();
-                space.hidden.extend_from_slice(word);
+                space.hidden.extend_from_slice(self.words.row(token as usize).unwrap_or(&[]));
                 let row = &mut space.hidden[from..];
                 let place = place + self.config.first_position;
                 let place = self.positions.as_ref().and_then(|table| table.row(place));
@@ -226,12 +210,8 @@ impl Encoder {
         let qkv = &mut qkv[rows.start * stride..rows.end * stride];
         match &self.config.rotary {
             Some(rotary) if rows.len() > rotary.trained => {
-                // Only for this sequence: the next has frequencies of its own.
                 let head = self.attention.head;
-                let longer = rows.len() as f64 / rotary.trained as f64;
-                let factor = rotary.scaling.unwrap_or(1.0);
-                let power = head as f64 / (head as f64 - 2.0);
-                let base = rotary.base * (factor * longer - (factor - 1.0)).powf(power);
+                let base = rotary.base_for(rows.len(), head);
                 Rope::new(head, base, rows.len()).turn(qkv, stride, heads);
             }
             _ => rope.turn(qkv, stride, heads),
@@ -239,81 +219,30 @@ impl Encoder {
     }
 }
 
-impl FeedForward {
-    /// Adds what it makes of some rows to them, without its last bias.
-    fn apply(&self, rows: &mut [f32], first: &mut Vec<f32>, second: &mut Vec<f32>) {
-        match self {
-            Self::Gelu { up, down } => {
-                resize(first, rows.len() / up.inputs() * up.outputs());
-                up.multiply(rows, first);
-                gelu(first, up.bias());
-                down.multiply_add(first, rows);
-            }
-            Self::Gated { up, gate, down } => {
-                resize(first, rows.len() / up.inputs() * up.outputs());
-                resize(second, first.len());
-                up.multiply(rows, first);
-                gate.multiply(rows, second);
-                silu_times(first, up.bias(), second, gate.bias());
-                down.multiply_add(first, rows);
-            }
-        }
-    }
-
-    /// Its last bias.
-    fn bias(&self) -> &[f32] {
-        let (Self::Gelu { down, .. } | Self::Gated { down, .. }) = self;
-        down.bias()
-    }
-}
-
 impl Layer {
-    fn bert(tensors: &Tensors, layer: usize, config: &TextConfig) -> Result<Self> {
-        let TextConfig { width, inner, epsilon, .. } = *config;
-        let name = |part: &str| format!("encoder.layer.{layer}.{part}");
-        let linear =
-            |part: &str, outputs, inputs| Linear::load(tensors, &name(part), outputs, inputs);
-        let norm = |part: &str| LayerNorm::load(tensors, &name(part), width, epsilon);
-        Ok(Self {
-            qkv: Linear::load_stack(
-                tensors,
-                &["query", "key", "value"].map(|part| name(&format!("attention.self.{part}"))),
-                width,
-                width,
-            )?,
-            out: linear("attention.output.dense", width, width)?,
-            attention_norm: norm("attention.output.LayerNorm")?,
-            feed: FeedForward::Gelu {
-                up: linear("intermediate.dense", inner, width)?,
-                down: linear("output.dense", width, inner)?,
-            },
-            feed_norm: norm("output.LayerNorm")?,
-        })
-    }
-
-    fn nomic(tensors: &Tensors, layer: usize, config: &TextConfig) -> Result<Self> {
-        let TextConfig { width, inner, epsilon, .. } = *config;
-        let name = |part: &str| format!("encoder.layers.{layer}.{part}");
-        let linear = |part: &str, outputs, inputs| {
-            Linear::load_unbiased(tensors, &name(part), outputs, inputs)
+    fn load(tensors: &Tensors, layer: usize, config: &TextConfig) -> Result<Self> {
+        let TextConfig { width, epsilon, biased, .. } = *config;
+        let names = LayerNames::of(config, layer);
+        let linear = |name: &str, outputs, inputs| match biased {
+            true => Linear::load(tensors, name, outputs, inputs),
+            false => Linear::load_unbiased(tensors, name, outputs, inputs),
         };
-        let norm = |part: &str| LayerNorm::load(tensors, &name(part), width, epsilon);
+        let norm = |name: &str| LayerNorm::load(tensors, name, width, epsilon);
         Ok(Self {
-            qkv: linear("attn.Wqkv", 3 * width, width)?,
-            out: linear("attn.out_proj", width, width)?,
-            attention_norm: norm("norm1")?,
-            feed: FeedForward::Gated {
-                up: linear("mlp.fc11", inner, width)?,
-                gate: linear("mlp.fc12", inner, width)?,
-                down: linear("mlp.fc2", width, inner)?,
+            qkv: match names.qkv.as_slice() {
+                [stacked] => linear(stacked, 3 * width, width)?,
+                parts => Linear::load_stack(tensors, parts, width, width)?,
             },
-            feed_norm: norm("norm2")?,
+            out: linear(&names.out, width, width)?,
+            attention_norm: norm(&names.attention_norm)?,
+            feed: FeedForward::load(tensors, &names.feed, config, config.experts_of(layer))?,
+            feed_norm: norm(&names.feed_norm)?,
         })
     }
 }
 
 /// Makes a buffer that long; what is in it is overwritten anyway.
-fn resize(buffer: &mut Vec<f32>, length: usize) {
+pub fn resize(buffer: &mut Vec<f32>, length: usize) {
     if buffer.len() < length {
         buffer.resize(length, 0.0);
     }

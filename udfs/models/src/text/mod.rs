@@ -2,7 +2,11 @@
 
 mod config;
 mod encoder;
+mod feed_forward;
 mod model;
+mod names;
+mod on_device;
+mod routing;
 mod tokens;
 
 pub use config::{Architecture, TextConfig};

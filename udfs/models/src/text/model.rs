@@ -4,8 +4,11 @@ use std::path::Path;
 
 use portolan_math::mean;
 
+use super::config::TextConfig;
 use super::encoder::{Encoder, Workspace};
+use super::on_device::{DeviceEncoder, Pooled};
 use super::tokens::Tokens;
+use crate::device::Accelerator;
 use crate::error::{Error, Result};
 use crate::manifest::{LongText, Pooling, Task, TextRecipe};
 use crate::vector;
@@ -13,14 +16,28 @@ use crate::vector;
 /// A text model, ready to run.
 pub struct TextModel {
     tokens: Tokens,
-    encoder: Encoder,
+    encoder: AnyEncoder,
     recipe: TextRecipe,
+}
+
+/// Where the network runs.
+enum AnyEncoder {
+    Processor(Encoder),
+    Device(DeviceEncoder),
 }
 
 impl TextModel {
     /// The model in a folder, used after a recipe.
     pub fn open(folder: &Path, recipe: &TextRecipe) -> Result<Self> {
-        let encoder = Encoder::open(folder)?;
+        Self::with(folder, recipe, AnyEncoder::Processor(Encoder::open(folder)?))
+    }
+
+    /// The same, whose network runs on a device.
+    pub fn open_on(folder: &Path, recipe: &TextRecipe, device: &Accelerator) -> Result<Self> {
+        Self::with(folder, recipe, AnyEncoder::Device(DeviceEncoder::open(folder, device)?))
+    }
+
+    fn with(folder: &Path, recipe: &TextRecipe, encoder: AnyEncoder) -> Result<Self> {
         let tokens = Tokens::open(&folder.join("tokenizer.json"))?;
         if !matches!(recipe.pooling, Pooling::Mean | Pooling::First) {
             return Err(Error::file(
@@ -29,7 +46,7 @@ impl TextModel {
             ));
         }
         let mut recipe = recipe.clone();
-        recipe.max_tokens = recipe.max_tokens.min(encoder.longest());
+        recipe.max_tokens = recipe.max_tokens.min(encoder.config().longest());
         Ok(Self { tokens, encoder, recipe })
     }
 
@@ -45,7 +62,20 @@ impl TextModel {
 
     /// Multiplications and additions in the linear layers, of one token.
     pub fn flops(&self) -> u64 {
-        self.encoder.flops()
+        self.encoder.config().flops()
+    }
+
+    /// How many of some sequences, the longest first, make a run on its device; `None` where it runs
+    /// on the processor.
+    pub fn device_run(
+        &self,
+        lengths: impl Iterator<Item = usize>,
+        tokens: Option<usize>,
+    ) -> Option<usize> {
+        match &self.encoder {
+            AnyEncoder::Processor(_) => None,
+            AnyEncoder::Device(encoder) => Some(encoder.run_of(lengths, tokens)),
+        }
     }
 
     /// The recipe that it is used after.
@@ -73,21 +103,45 @@ impl TextModel {
         out: &mut Vec<f32>,
         stopped: &dyn Fn() -> bool,
     ) -> Result<()> {
-        let width = self.dims();
-        self.encoder.run(sequences, space, stopped)?;
-        let mut pooled = Vec::with_capacity(width);
-        for hidden in space.hidden(width) {
-            pooled.clear();
-            match self.recipe.pooling {
-                Pooling::First => pooled.extend_from_slice(&hidden[..width]),
-                _ => {
-                    pooled.resize(width, 0.0);
-                    mean(hidden, &mut pooled);
-                }
-            }
+        let first = self.recipe.pooling == Pooling::First;
+        let mut finish = |mut pooled: Vec<f32>| {
             vector::finish(&mut pooled, self.recipe.layer_norm, dims);
             out.extend_from_slice(&pooled);
+            pooled
+        };
+        match &self.encoder {
+            AnyEncoder::Processor(encoder) => {
+                let width = self.dims();
+                encoder.run(sequences, space, stopped)?;
+                let mut pooled = Vec::with_capacity(width);
+                for hidden in space.hidden(width) {
+                    pooled.clear();
+                    match first {
+                        true => pooled.extend_from_slice(&hidden[..width]),
+                        false => {
+                            pooled.resize(width, 0.0);
+                            mean(hidden, &mut pooled);
+                        }
+                    }
+                    pooled = finish(pooled);
+                }
+            }
+            AnyEncoder::Device(encoder) => {
+                let pooled = if first { Pooled::First } else { Pooled::Mean };
+                for pooled in encoder.run(sequences, pooled, stopped)? {
+                    finish(pooled);
+                }
+            }
         }
         Ok(())
+    }
+}
+
+impl AnyEncoder {
+    fn config(&self) -> &TextConfig {
+        match self {
+            Self::Processor(encoder) => encoder.config(),
+            Self::Device(encoder) => encoder.config(),
+        }
     }
 }

@@ -7,6 +7,7 @@ mod conse;
 mod convolution;
 mod efficientnet;
 mod nomic;
+mod nomic_on_device;
 mod siglip;
 mod text;
 mod vit;
@@ -15,6 +16,7 @@ pub use clip::Clip;
 pub use conse::{Conse, class_names};
 pub use efficientnet::EfficientNet;
 pub use nomic::NomicVision;
+pub use nomic_on_device::DeviceNomicVision;
 pub use siglip::Siglip;
 
 use portolan_math::Scratch;
@@ -49,6 +51,11 @@ pub trait ImageModel: Send + Sync {
         out: &mut Vec<f32>,
         stopped: &dyn Fn() -> bool,
     ) -> Result<()>;
+
+    /// Whether it runs on a device.
+    fn is_on_device(&self) -> bool {
+        false
+    }
 
     /// The other half of models that were trained with texts, whose vectors meet these.
     fn text(&self) -> Option<&dyn TextTower> {

@@ -15,12 +15,13 @@ use crate::nn::{LayerNorm, Linear, Tensors};
 use crate::vector;
 
 /// Inner norms have this whatever the file says of the others.
-const INNER_EPSILON: f32 = 1e-5;
+pub(super) const INNER_EPSILON: f32 = 1e-5;
 const ROPE_BASE: f64 = 10_000.0;
 
 /// The network with its weights.
 pub struct NomicVision {
     preprocessing: Preprocessing,
+    flops: u64,
     width: usize,
     patches: Patches,
     rope: GridRope,
@@ -49,7 +50,7 @@ struct Gated {
 
 /// The keys of `config.json` that say something.
 #[derive(Deserialize)]
-struct Config {
+pub(super) struct Config {
     img_size: usize,
     patch_size: usize,
     n_embd: usize,
@@ -70,7 +71,7 @@ struct Config {
 }
 
 impl Config {
-    fn read(path: &Path) -> Result<Self> {
+    pub(super) fn read(path: &Path) -> Result<Self> {
         let wrong = |reason: String| Error::file(path, reason);
         let text = std::fs::read_to_string(path).map_err(|error| Error::file(path, error))?;
         let config: Self = serde_json::from_str(&text).map_err(|error| {
@@ -120,6 +121,57 @@ impl Config {
         }
         Ok(config)
     }
+
+    /// Length of a hidden state.
+    pub(super) fn width(&self) -> usize {
+        self.n_embd
+    }
+
+    pub(super) fn heads(&self) -> usize {
+        self.n_head
+    }
+
+    pub(super) fn layers(&self) -> usize {
+        self.n_layer
+    }
+
+    /// Width inside the feed-forward.
+    pub(super) fn inner(&self) -> usize {
+        self.n_inner as usize
+    }
+
+    pub(super) fn epsilon(&self) -> f32 {
+        self.layer_norm_epsilon
+    }
+
+    /// Patches along an edge.
+    pub(super) fn side(&self) -> usize {
+        self.img_size / self.patch_size
+    }
+
+    /// Numbers of a patch.
+    pub(super) fn patch_numbers(&self) -> usize {
+        self.patch_size * self.patch_size * 3
+    }
+
+    pub(super) fn preprocessing(&self) -> Preprocessing {
+        Preprocessing {
+            size: self.img_size,
+            fit: Fit::Squash,
+            mean: CLIP_MEAN,
+            std: CLIP_STD,
+            layout: Layout::Patches(self.patch_size),
+        }
+    }
+
+    /// Multiplications and additions in the linear layers, of one picture.
+    pub(super) fn flops(&self) -> u64 {
+        let patches = self.side() * self.side();
+        let layer = 4 * self.n_embd * self.n_embd + 3 * self.n_embd * self.inner();
+        // Keys and values of what pools.
+        let row = self.n_layer * layer + 2 * self.n_embd * self.n_embd;
+        2 * (patches * self.patch_numbers() * self.n_embd + (patches + 1) * row) as u64
+    }
 }
 
 impl NomicVision {
@@ -130,11 +182,10 @@ impl NomicVision {
     }
 
     fn load(config: &Config, tensors: &Tensors) -> Result<Self> {
-        let (width, heads, inner) = (config.n_embd, config.n_head, config.n_inner as usize);
-        let epsilon = config.layer_norm_epsilon;
+        let (width, heads, inner) = (config.width(), config.heads(), config.inner());
+        let epsilon = config.epsilon();
         let linear = |name: &str, outputs, inputs| Linear::load(tensors, name, outputs, inputs);
-        let side = config.img_size / config.patch_size;
-        let patch = config.patch_size * config.patch_size * 3;
+        let (side, patch) = (config.side(), config.patch_numbers());
         let patches = Patches::new(
             Linear::load_unbiased(tensors, "embeddings.proj", width, patch)?,
             Some(&tensors.vector("embeddings.cls_token", width)?),
@@ -162,13 +213,8 @@ impl NomicVision {
         );
         let pool_inner = tensors.shape("selector.mlp.fc11.bias")?.iter().product();
         Ok(Self {
-            preprocessing: Preprocessing {
-                size: config.img_size,
-                fit: Fit::Squash,
-                mean: CLIP_MEAN,
-                std: CLIP_STD,
-                layout: Layout::Patches(config.patch_size),
-            },
+            preprocessing: config.preprocessing(),
+            flops: config.flops(),
             width,
             patches,
             rope: GridRope::new(width / heads, side),
@@ -191,13 +237,7 @@ impl ImageModel for NomicVision {
     }
 
     fn flops(&self) -> u64 {
-        let linear = |linear: &Linear| 2 * (linear.inputs() * linear.outputs()) as u64;
-        let layer = |layer: &Layer| {
-            let Gated { up, gate, down, .. } = &layer.feed;
-            [&layer.qkv, &layer.out, up, gate, down].map(linear).iter().sum::<u64>()
-        };
-        let layers: u64 = self.layers.iter().map(layer).sum();
-        self.patches.flops() + self.patches.rows() as u64 * (layers + self.pool.flops())
+        self.flops
     }
 
     fn pictures(&self) -> usize {
@@ -283,14 +323,14 @@ impl Gated {
 
 /// Rotary positions of a square of patches: of each head's pairs of neighbours, the first half is
 /// turned by the row, the second half by the column.
-struct GridRope {
+pub(super) struct GridRope {
     head: usize,
     /// For every patch the cosines, then the sines, of a head's pairs.
     turns: Vec<f32>,
 }
 
 impl GridRope {
-    fn new(head: usize, side: usize) -> Self {
+    pub(super) fn new(head: usize, side: usize) -> Self {
         let quarter = head / 4;
         let angle =
             |place: usize, i: usize| place as f64 * ROPE_BASE.powf(-(i as f64) / quarter as f64);
@@ -305,6 +345,11 @@ impl GridRope {
             }
         }
         Self { head, turns }
+    }
+
+    /// For every patch the cosines, then the sines, of a head's pairs.
+    pub(super) fn turns(&self) -> &[f32] {
+        &self.turns
     }
 
     /// Turns the first `heads` heads of each patch's row; the rows are `stride` apart.

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use portolan_models::Error;
 use portolan_models::image::{Input, Picture};
 use portolan_models::nn::read_checkpoint;
 use portolan_models::vision::{
-    Clip, Conse, EfficientNet, ImageModel, NomicVision, Siglip, Workspace, class_names,
+    Clip, Conse, DeviceNomicVision, EfficientNet, ImageModel, NomicVision, Siglip, Workspace,
+    class_names,
 };
+use portolan_models::{Accelerator, Error};
 use safetensors::tensor::{Dtype, TensorView, serialize_to_file};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -152,8 +153,11 @@ fn check_texts(model: &dyn ImageModel, case: &Case) {
 fn nomic_embed_vision_is_what_it_is_elsewhere() {
     for (name, size) in [("nomic_small", 24), ("nomic_wide", 224)] {
         let case = case(name);
-        let model = NomicVision::open(folder(&case).path()).unwrap();
+        let folder = folder(&case);
+        let model = NomicVision::open(folder.path()).unwrap();
         check_images(&model, &inputs(&model, size), &case.images);
+        let on_device = DeviceNomicVision::open(folder.path(), &Accelerator::processor()).unwrap();
+        check_images(&on_device, &inputs(&on_device, size), &case.images);
     }
 }
 

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use portolan_models::{
-    Conditions, LongText, Task, TextEmbedder, TextModel, TextRecipe, TextRequest, Unwatched,
+    Accelerator, Conditions, LongText, Task, TextEmbedder, TextModel, TextRecipe, TextRequest,
+    Unwatched,
 };
 use safetensors::SafeTensors;
 use serde::de::DeserializeOwned;
@@ -62,9 +63,12 @@ pub struct Model {
 }
 
 impl Model {
-    pub fn open(what: &str, folder: &Path, recipe: &TextRecipe) -> Self {
-        let model = TextModel::open(folder, recipe).unwrap();
-        Self { what: what.to_string(), embedder: TextEmbedder::new(model, what.to_string()) }
+    /// As it runs on processors, and as it runs on devices.
+    pub fn open(what: &str, folder: &Path, recipe: &TextRecipe) -> [Self; 2] {
+        let packed = TextModel::open(folder, recipe).unwrap();
+        let padded = TextModel::open_on(folder, recipe, &Accelerator::processor()).unwrap();
+        [(what.to_string(), packed), (format!("{what} on a device"), padded)]
+            .map(|(what, model)| Self { embedder: TextEmbedder::new(model, what.clone()), what })
     }
 
     /// Texts together.

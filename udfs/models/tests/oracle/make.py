@@ -39,6 +39,7 @@ from transformers import (
 import texts
 import tokenizer
 import weights
+from moe import NomicMoe
 
 FIXTURES = Path(__file__).parent / "fixtures"
 DATA = Path(os.environ.get("PORTOLAN_DATA", Path.home() / ".cache/portolan/data"))
@@ -192,6 +193,19 @@ def cases():
     )
 
 
+    config = moe_dialect(tiny)
+    yield Case(
+        "nomic_moe",
+        NomicMoe,
+        config,
+        {"authors": config},
+        "unigram.json",
+        512,
+        (64, 48),
+        prefixes=NOMIC_PREFIXES,
+    )
+
+
 def transformers_dialect(config):
     return json.loads(config.to_json_string())
 
@@ -234,6 +248,44 @@ def authors_later_dialect(config):
     }
 
 
+def moe_dialect(sizes):
+    """config.json as nomic's authors wrote it for the mixture of experts."""
+    return {
+        "activation_function": "gelu",
+        "architectures": ["NomicBertModel"],
+        "causal": False,
+        "expert_choice_router": False,
+        "ffn_div": 1.0,
+        "layer_norm_epsilon": 1e-5,
+        "max_trained_positions": 2048,
+        "mlp_fc1_bias": True,
+        "mlp_fc2_bias": True,
+        "model_type": "nomic_bert",
+        "moe_every_n_layers": 2,
+        "moe_normalize_expert_weights": False,
+        "moe_top_k": 2,
+        "n_embd": sizes["hidden_size"],
+        "n_head": sizes["num_attention_heads"],
+        "n_inner": sizes["intermediate_size"],
+        "n_layer": 2 * sizes["num_hidden_layers"],
+        "n_positions": 2048,
+        "num_experts": 8,
+        "num_shared_experts": 0,
+        "pad_token_id": 1,
+        "parallel_block": False,
+        "prenorm": False,
+        "qkv_proj_bias": True,
+        "rotary_emb_base": 10000.0,
+        "rotary_emb_fraction": 1.0,
+        "rotary_emb_interleaved": False,
+        "rotary_emb_scale_base": None,
+        "rotary_scaling_factor": None,
+        "type_vocab_size": 1,
+        "use_rms_norm": False,
+        "vocab_size": tokenizer.UNIGRAM_ROWS,
+    }
+
+
 def make(case, inputs):
     """Writes the fixture of a model."""
     folder = FIXTURES / case.name
@@ -264,6 +316,12 @@ def make(case, inputs):
 def load(case):
     """The model with made weights, through the files that it saves and loads, and the shapes of
     the tensors in them."""
+    if case.model is NomicMoe:
+        model = NomicMoe(case.config)
+        shapes = {name: list(x.shape) for name, x in sorted(model.state_dict().items())}
+        made = {name: torch.from_numpy(weights.values(name, x)) for name, x in shapes.items()}
+        model.load_state_dict(made)
+        return model.eval(), shapes
     with tempfile.TemporaryDirectory() as temporary:
         case.model(case.config).save_pretrained(temporary)
         with safe_open(Path(temporary, "model.safetensors"), "np") as file:

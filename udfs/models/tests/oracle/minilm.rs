@@ -16,11 +16,13 @@ async fn all_minilm_l6_v2() {
         Err(error) => panic!("{error}"),
     };
     let recipe = located.manifest.text.unwrap();
-    let model = Model::open("all-MiniLM-L6-v2", &located.folder, &recipe);
+    let models = Model::open("all-MiniLM-L6-v2", &located.folder, &recipe);
     let texts: Vec<String> = fixture::json("minilm/texts.json");
     let texts: Vec<_> = texts.iter().map(String::as_str).collect();
     for expected in fixture::expected("minilm") {
-        model.check(&texts, &expected);
-        model.check_apart(&texts, &expected);
+        for model in &models {
+            model.check(&texts, &expected);
+            model.check_apart(&texts, &expected);
+        }
     }
 }

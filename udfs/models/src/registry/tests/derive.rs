@@ -109,8 +109,10 @@ fn nomic_is_read_in_both_dialects() {
     assert_eq!(manifest.architecture, Architecture::NomicVision);
     assert_eq!((manifest.modality, manifest.text), (Modality::Image, None));
 
-    let experts = r#"{"model_type": "nomic_bert", "moe_every_n_layers": 2}"#;
-    assert!(error(&[(CONFIG, experts)]).contains("mixture of experts"));
+    let experts = r#"{"model_type": "nomic_bert", "n_embd": 768, "n_positions": 2048,
+                      "num_experts": 8, "moe_top_k": 2, "moe_every_n_layers": 2}"#;
+    let manifest = of(&[(CONFIG, experts), (WEIGHTS, ""), (TOKENIZER, "")]);
+    assert_eq!(manifest.architecture, Architecture::NomicBert);
 }
 
 #[test]
