@@ -329,7 +329,8 @@ async fn walk(
         approx_mode: ApproxMode::default(),
     };
     let (cells, distances) = index.find_partitions(&query)?;
-    let deleted = Arc::new(DatasetPreFilter::new(dataset.clone(), &[whole.clone()], None));
+    let deleted =
+        Arc::new(DatasetPreFilter::new(dataset.clone(), std::slice::from_ref(whole), None));
     let mut found: Vec<(f32, u64)> = Vec::with_capacity(wanted);
     for (cell, distance) in cells.values().iter().zip(distances.values()) {
         query.dist_q_c = *distance;

@@ -569,7 +569,7 @@ fn clusters_are_numbered_by_their_size() {
 fn places_on_a_map_are_compared_by_their_distance() {
     let place = |x: Vec<f64>, y: Vec<f64>| -> ArrayRef {
         let axis = |name: &str, values| {
-            let field = arrow::datatypes::Field::new(name, DataType::Float64, true);
+            let field = Field::new(name, DataType::Float64, true);
             (Arc::new(field), Arc::new(arrow::array::Float64Array::from(values)) as ArrayRef)
         };
         Arc::new(arrow::array::StructArray::from(vec![axis("x", x), axis("y", y)]))
