@@ -7,6 +7,8 @@ use datafusion_common::{Result, plan_err};
 use portolan_models::Task;
 use serde::{Deserialize, Serialize};
 
+use crate::shortened::shortened;
+
 /// The key in a field's metadata.
 const KEY: &str = "portolan:embedding";
 
@@ -93,8 +95,8 @@ impl Fingerprint {
         }
         plan_err!(
             "'{}' holds vectors of {first}, '{}' of {second}; vectors of two models cannot meet: embed both with one model",
-            one.name(),
-            other.name()
+            shortened(one.name()),
+            shortened(other.name())
         )
     }
 }

@@ -14,6 +14,7 @@ mod reference;
 mod rows;
 pub mod scalar;
 mod settings;
+mod shortened;
 mod statement;
 pub mod vector;
 pub mod window;

@@ -20,14 +20,12 @@ use super::vectors::{self, kernel_failure};
 use crate::classifier::{Classifier, Classifiers, Verdict};
 use crate::fingerprint::Fingerprint;
 use crate::labels::Label;
+use crate::shortened::shortened;
 use crate::vector::operand::{coerced, dense, dims_of};
 use crate::work::Work;
 
 /// The parameters, in their order.
 pub const PARAMETERS: &[&str] = &["v", "classifier"];
-
-/// Characters of a column's name that a message shows.
-const SHOWN: usize = 40;
 
 /// The function.
 #[derive(Debug, Clone)]
@@ -97,14 +95,6 @@ fn check(classifier: &Classifier, field: &Field) -> Result<()> {
         shortened(field.name()),
         classifier.name()
     )
-}
-
-/// An expression's name, which may be all of a vector, as a message shows it.
-fn shortened(name: &str) -> String {
-    match name.char_indices().nth(SHOWN) {
-        Some((cut, _)) => format!("{}…", &name[..cut]),
-        None => name.to_string(),
-    }
 }
 
 fn other_length(classifier: &Classifier, vectors: &str, dims: usize) -> String {

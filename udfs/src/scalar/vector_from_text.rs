@@ -8,6 +8,8 @@ use arrow::datatypes::{DataType, Field};
 use datafusion_common::{Result, ScalarValue, exec_err, internal_err};
 use datafusion_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
+use crate::shortened::shortened;
+
 /// What `CAST(text AS VECTOR(n))` is planned as: Arrow has no such cast.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct VectorFromText {
@@ -105,13 +107,6 @@ fn parse(text: &str) -> Result<Vec<f32>> {
         }
     }
     Ok(numbers)
-}
-
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(60) {
-        Some((cut, _)) => format!("{}…", &text[..cut]),
-        None => text.to_string(),
-    }
 }
 
 #[cfg(test)]

@@ -13,10 +13,8 @@ use portolan_models::{Embedded, Error, Manifest};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::settings::Settings;
+use crate::shortened::shortened;
 use crate::work::{RowFailure, Work};
-
-/// Characters of an input that a message shows.
-const SHOWN: usize = 60;
 
 /// `VECTOR(dims)`.
 pub fn vector_type(dims: usize) -> Result<DataType> {
@@ -147,13 +145,6 @@ pub fn aside<T>(work: impl FnOnce() -> T) -> T {
             tokio::task::block_in_place(work)
         }
         _ => work(),
-    }
-}
-
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(SHOWN) {
-        Some((cut, _)) => format!("{}…", &text[..cut]),
-        None => text.to_string(),
     }
 }
 

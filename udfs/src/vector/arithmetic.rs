@@ -15,6 +15,7 @@ use datafusion_expr::{
 use super::operand::{coerced, dense, dims_of, item_field, vectors_of};
 use crate::fingerprint::Fingerprint;
 use crate::scalar::{arguments, vectors};
+use crate::shortened::shortened;
 
 /// The sum or difference of two vectors.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -65,8 +66,8 @@ impl ScalarUDFImpl for VectorArithmetic {
         {
             return plan_err!(
                 "'{}' has {first} dimensions and '{}' has {second}; only vectors of one length can be added up",
-                a.name(),
-                b.name()
+                shortened(a.name()),
+                shortened(b.name())
             );
         }
         Fingerprint::check(a, b)?;

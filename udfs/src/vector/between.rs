@@ -17,6 +17,7 @@ use super::operand::{Dense, Values, coerced, constant, dense, dims_of};
 use super::to_one::ToOne;
 use crate::fingerprint::Fingerprint;
 use crate::scalar::{arguments, vectors};
+use crate::shortened::shortened;
 
 const PARAMETERS: &[&str] = &["a", "b"];
 
@@ -106,8 +107,8 @@ impl Between {
             return plan_err!(
                 "{}: '{}' has {first} dimensions and '{}' has {second}; only vectors of one length can be compared",
                 self.name,
-                a.name(),
-                b.name()
+                shortened(a.name()),
+                shortened(b.name())
             );
         }
         Fingerprint::check(a, b)
