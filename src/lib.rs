@@ -30,6 +30,7 @@ mod maps;
 mod memory;
 mod nested;
 mod progress;
+mod recent;
 pub mod repl;
 mod result;
 mod search;

@@ -6,11 +6,11 @@ use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::UInt64Type;
 use futures::TryStreamExt;
 use moka::future::Cache;
-use moka::policy::EvictionPolicy;
 
 use super::in_order::{InOrder, stream};
 use crate::database::Database;
 use crate::error::{Error, Result};
+use crate::recent::recent;
 use crate::search::Positions;
 use crate::tables::{Table, VersionKey};
 
@@ -35,15 +35,7 @@ impl Places {
     /// Keeps a part of the memory that there is.
     pub fn new(memory_limit: Option<usize>) -> Self {
         let most = memory_limit.map_or(MOST, |limit| (limit / 16).min(MOST));
-        let bytes = |_: &Versions, places: &Arc<Vec<u32>>| {
-            u32::try_from(places.len().saturating_mul(size_of::<u32>())).unwrap_or(u32::MAX)
-        };
-        let cache = Cache::builder()
-            .max_capacity(most as u64)
-            .weigher(bytes)
-            .eviction_policy(EvictionPolicy::lru())
-            .build();
-        Self(cache)
+        Self(recent(most, |_, places: &Vec<u32>| size_of_val(places.as_slice())))
     }
 
     /// Those of a map's points, whose rows are these.

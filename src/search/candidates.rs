@@ -19,9 +19,9 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::TryStreamExt;
 use lance_core::{ROW_ADDR, ROW_ID};
 use moka::future::Cache;
-use moka::policy::EvictionPolicy;
 use roaring::RoaringTreemap;
 
+use crate::recent::recent;
 use crate::tables::{Table, VersionKey, lance_evaluates};
 
 /// Which rows of a table pass filters.
@@ -82,15 +82,7 @@ pub struct Passed(Cache<Arc<Key>, Arc<Kept>>);
 impl Passed {
     /// Keeps up to so many bytes.
     pub fn new(most: usize) -> Self {
-        let bytes = |key: &Arc<Key>, kept: &Arc<Kept>| {
-            u32::try_from(key.bytes() + kept.candidates.bytes()).unwrap_or(u32::MAX)
-        };
-        let cache = Cache::builder()
-            .max_capacity(most as u64)
-            .weigher(bytes)
-            .eviction_policy(EvictionPolicy::lru())
-            .build();
-        Self(cache)
+        Self(recent(most, |key: &Arc<Key>, kept: &Kept| key.bytes() + kept.candidates.bytes()))
     }
 }
 

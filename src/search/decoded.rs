@@ -16,11 +16,12 @@ use half::f16;
 use lance::Dataset;
 use lance::dataset::fragment::FileFragment;
 use moka::future::Cache;
-use moka::policy::EvictionPolicy;
 
 use super::candidates::Passed;
+use super::column::all_rows;
 use super::shown::Shown;
 use crate::error::{Error, Result};
+use crate::recent::recent;
 
 /// A column of a table that is searched.
 #[derive(Debug, Clone)]
@@ -217,18 +218,10 @@ pub struct Columns {
 impl Columns {
     /// Keeps up to so many bytes.
     pub fn new(most: usize) -> Self {
-        let kibibytes = |block: &Arc<Block>| {
-            let size = match &block.values {
-                Values::Full(all) => all.len() * 4,
-                Values::Half(all) => all.len() * 2,
-            };
-            u32::try_from(size / 1024 + 1).unwrap_or(u32::MAX)
-        };
-        let blocks = Cache::builder()
-            .max_capacity(most as u64 / 1024)
-            .weigher(move |_, block| kibibytes(block))
-            .eviction_policy(EvictionPolicy::lru())
-            .build();
+        let blocks = recent(most, |_, block: &Block| match &block.values {
+            Values::Full(all) => size_of_val(all.as_slice()),
+            Values::Half(all) => size_of_val(all.as_slice()),
+        });
         let passed = Passed::new(most / PASSED_SHARE);
         let shown = Shown::new(most / SHOWN_SHARE);
         Self { passed, shown, blocks, looked_up: Cache::new(4096), most }
@@ -292,12 +285,7 @@ impl Columns {
 }
 
 async fn read(target: &Target, fragment: &FileFragment, rows: usize) -> Result<Values> {
-    let mut scan = target.dataset.scan();
-    scan.with_fragments(vec![fragment.metadata().clone()]);
-    scan.project(&[target.column.as_str()])?;
-    // The place of a row among all of the file's rows is part of its address.
-    scan.with_row_id().include_deleted_rows().scan_in_order(true);
-    let mut batches = scan.try_into_stream().boxed().await?;
+    let mut batches = all_rows(&target.dataset, &target.column, fragment).await?;
     let mut values = Values::new(target.half, rows * target.width);
     while let Some(batch) = batches.try_next().await? {
         values.push(target, &batch)?;

@@ -3,17 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use datafusion::arrow::array::AsArray;
-use datafusion::arrow::datatypes::UInt64Type;
 use datafusion::execution::memory_pool::MemoryPool;
-use futures::{FutureExt, TryStreamExt};
+use futures::FutureExt;
 use lance::dataset::fragment::FileFragment;
 use lance::dataset::{ProjectionRequest, TakeBuilder};
-use lance_core::ROW_ADDR;
 use portolan_kernels::nearest::{Many, Nearest};
 use portolan_kernels::rows::Rows;
 use roaring::{RoaringBitmap, RoaringTreemap};
 
+use super::column::each_vector;
 use super::decoded::{Columns, Target, Values};
 use super::request::Request;
 use crate::error::{Error, Result};
@@ -215,23 +213,15 @@ impl Exact<'_> {
         among: Option<&RoaringBitmap>,
         best: &mut Nearest,
     ) -> Result<()> {
-        let mut scan = self.target.dataset.scan();
-        scan.with_fragments(vec![fragment.metadata().clone()]);
-        scan.project(&[self.target.column.as_str()])?;
-        scan.with_row_address();
-        let mut batches = scan.try_into_stream().boxed().await?;
-        while let Some(batch) = batches.try_next().await? {
-            let values = Values::of_batch(self.target, &batch)?;
-            let Some(addresses) = batch.column_by_name(ROW_ADDR) else { continue };
-            let addresses = addresses.as_primitive::<UInt64Type>().values();
+        each_vector(self.target, fragment, |values, addresses| {
             let number = |row: usize| {
                 let address = *addresses.get(row)?;
                 // The low half of an address is the row's place in its fragment.
                 among.is_none_or(|among| among.contains(address as u32)).then_some(address)
             };
-            self.all(&values, &number, best)?;
-        }
-        Ok(())
+            self.all(values, &number, best)
+        })
+        .await
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod build;
 mod candidates;
+mod column;
 mod constants;
 mod decoded;
 mod exact;

@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::AsArray;
-use datafusion::arrow::datatypes::UInt64Type;
 use datafusion::execution::memory_pool::MemoryPool;
-use futures::{FutureExt, TryStreamExt};
 use lance::Dataset;
 use lance::dataset::fragment::FileFragment;
-use lance_core::ROW_ADDR;
 use portolan_kernels::distance::{Measure, one_to_many};
 
+use super::column::each_vector;
 use super::decoded::{Columns, Target, Values};
 use super::exact;
 use crate::error::{Error, Result};
@@ -126,25 +123,18 @@ impl Scored<'_> {
         query: &[f32],
         scores: &mut [f32],
     ) -> Result<()> {
-        let mut scan = self.target.dataset.scan();
-        scan.with_fragments(vec![fragment.metadata().clone()]);
-        scan.project(&[self.target.column.as_str()])?;
-        scan.with_row_address();
-        let mut batches = scan.try_into_stream().boxed().await?;
-        while let Some(batch) = batches.try_next().await? {
-            let values = Values::of_batch(self.target, &batch)?;
-            let mut found = vec![f32::NAN; batch.num_rows()];
-            measured(measure, query, &values, &mut found)?;
-            let Some(addresses) = batch.column_by_name(ROW_ADDR) else { continue };
-            let addresses = addresses.as_primitive::<UInt64Type>().values();
+        each_vector(self.target, fragment, |values, addresses| {
+            let mut found = vec![f32::NAN; addresses.len()];
+            measured(measure, query, values, &mut found)?;
             for (score, address) in found.into_iter().zip(addresses) {
                 // The low half of an address is the row's place in its fragment.
                 if let Some(place) = scores.get_mut(*address as u32 as usize) {
                     *place = score;
                 }
             }
-        }
-        Ok(())
+            Ok(())
+        })
+        .await
     }
 }
 

@@ -14,11 +14,12 @@ use lance::Dataset;
 use lance::dataset::fragment::FileFragment;
 use lance::dataset::{ProjectionRequest, TakeBuilder};
 use moka::future::Cache;
-use moka::policy::EvictionPolicy;
 
+use super::column::all_rows;
 use super::decoded::{Columns, Key, Target};
 use super::exact;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::recent::recent;
 
 /// The rows at some addresses, with those of their columns from memory that are there.
 pub async fn rows(
@@ -38,7 +39,7 @@ pub async fn rows(
                 let known = exact::known(columns, &target, &addresses).await;
                 known.and_then(|vectors| vectors.into_column(&target, item))
             }
-            _ => columns.shown.column(dataset, field.name(), &addresses, pool).await?,
+            _ => columns.shown.column(dataset, field.name(), &addresses, pool).await,
         };
         arrays.push(known.filter(|known| known.data_type() == field.data_type()));
     }
@@ -71,8 +72,11 @@ async fn looked_up(
     Ok(names.iter().filter_map(|name| batch.column_by_name(name).cloned()).collect())
 }
 
-/// Looking a few rows up takes about as long as reading so many of a narrow column.
-const LOOKED_UP: u64 = 16 << 10;
+/// Looking a few rows up takes about as long as reading so many numbers.
+const NUMBERS: u64 = 16 << 10;
+
+/// The same of texts.
+const TEXTS: u64 = 2 << 10;
 
 /// A column takes at most this part of what all may.
 const SHARE: usize = 4;
@@ -101,17 +105,10 @@ enum Kept {
 impl Shown {
     /// Keeps up to so many bytes.
     pub fn new(most: usize) -> Self {
-        let bytes = |_: &Key, kept: &Arc<Kept>| match kept.as_ref() {
-            Kept::Column { rows, .. } => {
-                u32::try_from(rows.get_array_memory_size()).unwrap_or(u32::MAX)
-            }
+        let kept = recent(most, |_, kept: &Kept| match kept {
+            Kept::Column { rows, .. } => rows.get_array_memory_size(),
             Kept::TooWide => 64,
-        };
-        let kept = Cache::builder()
-            .max_capacity(most as u64)
-            .weigher(bytes)
-            .eviction_policy(EvictionPolicy::lru())
-            .build();
+        });
         Self { kept, missed: Cache::new(4096), most }
     }
 
@@ -122,11 +119,9 @@ impl Shown {
         column: &str,
         addresses: &[u64],
         pool: &Arc<dyn MemoryPool>,
-    ) -> Result<Option<ArrayRef>> {
-        let Some(field) = dataset.schema().field(column) else { return Ok(None) };
-        if !is_narrow(&field.data_type()) {
-            return Ok(None);
-        }
+    ) -> Option<ArrayRef> {
+        let field = dataset.schema().field(column)?;
+        let looked_up = looked_up_rows(&field.data_type())?;
         let mut blocks: Vec<Arc<Kept>> = Vec::new();
         let mut known: HashMap<u32, usize> = HashMap::new();
         let mut places = Vec::with_capacity(addresses.len());
@@ -136,13 +131,10 @@ impl Shown {
             let at = match known.get(&id) {
                 Some(at) => *at,
                 None => {
-                    let Some(fragment) = dataset.get_fragment(id as usize) else { return Ok(None) };
-                    let Some(key) = Key::of(dataset, field.id, &fragment) else { return Ok(None) };
-                    let Some(block) = self.block(key, dataset, column, &fragment, pool).await?
-                    else {
-                        return Ok(None);
-                    };
-                    blocks.push(block);
+                    let fragment = dataset.get_fragment(id as usize)?;
+                    let key = Key::of(dataset, field.id, &fragment)?;
+                    let read = read(dataset, column, &fragment, self.most / SHARE, pool);
+                    blocks.push(self.block(key, &fragment, looked_up, read).await?);
                     known.insert(id, blocks.len() - 1);
                     blocks.len() - 1
                 }
@@ -151,76 +143,80 @@ impl Shown {
         }
         let mut columns: Vec<&dyn Array> = Vec::with_capacity(blocks.len());
         for block in &blocks {
-            let Kept::Column { rows, .. } = block.as_ref() else { return Ok(None) };
+            let Kept::Column { rows, .. } = block.as_ref() else { return None };
             columns.push(rows.as_ref());
         }
         if columns.is_empty()
             || places.iter().any(|(at, row)| columns.get(*at).is_none_or(|c| *row >= c.len()))
         {
-            return Ok(None);
+            return None;
         }
-        Ok(Some(interleave(&columns, &places)?))
+        interleave(&columns, &places).ok()
     }
 
+    /// A column of a fragment, read once that takes no longer than it took to look rows up.
     async fn block(
         &self,
         key: Key,
-        dataset: &Arc<Dataset>,
-        column: &str,
         fragment: &FileFragment,
-        pool: &Arc<dyn MemoryPool>,
-    ) -> Result<Option<Arc<Kept>>> {
+        looked_up: u64,
+        read: impl Future<Output = Result<Option<Arc<Kept>>>> + Send,
+    ) -> Option<Arc<Kept>> {
         if let Some(kept) = self.kept.get(&key).await {
-            return Ok(Some(kept));
+            return Some(kept);
         }
         let all = fragment.metadata().physical_rows.unwrap_or_default() as u64;
         let missed = self.missed.get_with(key.clone(), async { Arc::default() }).await;
-        if missed.fetch_add(LOOKED_UP, Ordering::Relaxed) < all {
-            return Ok(None);
+        if missed.fetch_add(looked_up, Ordering::Relaxed) < all {
+            return None;
         }
-        // Several statements that want the same column wait for one of them to read it.
-        let read = read(dataset, column, fragment, self.most / SHARE, pool);
-        match self.kept.try_get_with(key, read).boxed().await {
-            Ok(kept) => Ok(Some(kept)),
-            Err(error) => Err(Error::Invalid(format!("column '{column}' cannot be read: {error}"))),
+        // Several statements that want the same column wait for one of them to read it. Where that fails, looking
+        // rows up may not, or says why.
+        let read = async { read.await.ok().flatten() };
+        let kept = self.kept.optionally_get_with(key, read).boxed().await;
+        if kept.is_none() {
+            missed.store(0, Ordering::Relaxed);
         }
+        kept
     }
 }
 
-/// Whether a row of a type takes little memory, or may.
-fn is_narrow(data_type: &DataType) -> bool {
-    data_type.is_primitive()
-        || matches!(data_type, DataType::Boolean | DataType::Utf8 | DataType::LargeUtf8)
+/// How many rows of a type are read in the time in which a few are looked up; `None` where a row may take much memory.
+fn looked_up_rows(data_type: &DataType) -> Option<u64> {
+    match data_type {
+        DataType::Boolean => Some(NUMBERS),
+        DataType::Utf8 | DataType::LargeUtf8 => Some(TEXTS),
+        _ if data_type.is_primitive() => Some(NUMBERS),
+        _ => None,
+    }
 }
 
-/// A column of a fragment, if it and its memory are within bounds.
+/// A column of a fragment; `None` where there is no memory for it now.
 async fn read(
     dataset: &Arc<Dataset>,
     column: &str,
     fragment: &FileFragment,
     most: usize,
     pool: &Arc<dyn MemoryPool>,
-) -> Result<Arc<Kept>> {
+) -> Result<Option<Arc<Kept>>> {
     let memory = MemoryConsumer::new("columns kept for results").register(pool);
-    let mut scan = dataset.scan();
-    scan.with_fragments(vec![fragment.metadata().clone()]);
-    scan.project(&[column])?;
-    // The place of a row among all of the file's rows is part of its address.
-    scan.with_row_id().include_deleted_rows().scan_in_order(true);
-    let mut batches = scan.try_into_stream().boxed().await?;
+    let mut batches = all_rows(dataset, column, fragment).await?;
     let (mut parts, mut bytes) = (Vec::new(), 0);
     while let Some(batch) = batches.try_next().await? {
-        let Some(part) = batch.column_by_name(column) else { return Ok(Arc::new(Kept::TooWide)) };
+        let Some(part) = batch.column_by_name(column) else { return Ok(None) };
         bytes += part.to_data().get_slice_memory_size()?;
-        if bytes > most || memory.try_resize(bytes).is_err() {
-            return Ok(Arc::new(Kept::TooWide));
+        if bytes > most {
+            return Ok(Some(Arc::new(Kept::TooWide)));
+        }
+        if memory.try_resize(bytes).is_err() {
+            return Ok(None);
         }
         parts.push(part.clone());
     }
     let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
     if parts.is_empty() {
-        return Ok(Arc::new(Kept::TooWide));
+        return Ok(None);
     }
     let rows = concat(&parts)?;
-    Ok(Arc::new(Kept::Column { rows, _memory: memory }))
+    Ok(Some(Arc::new(Kept::Column { rows, _memory: memory })))
 }
