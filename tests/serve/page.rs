@@ -28,7 +28,12 @@ const DATABASE: &str = "
     CREATE MAP marked ON pages (v) WITH (text = 'text', n_epochs = 20);
     CREATE TABLE many AS SELECT i AS id, CAST([sin(i), cos(i * 3), sin(i * 0.7)] AS VECTOR(3)) AS v
         FROM generate_series(1, 20000) AS s(i);
-    CREATE MAP large ON many (v) WITH (projection = 'pca', topics = false, duplicates = false);";
+    CREATE MAP large ON many (v) WITH (projection = 'pca', topics = false, duplicates = false);
+    CREATE TABLE strays (id BIGINT PRIMARY KEY, v VECTOR(2));
+    INSERT INTO strays
+        SELECT i, CAST(CASE WHEN i % 500 = 0 THEN [900 + i, i] ELSE [sin(i), cos(i * 3)] END AS VECTOR(2))
+        FROM generate_series(1, 2000) AS s(i);
+    CREATE MAP strayed ON strays (v) WITH (projection = 'pca', metric = 'l2', topics = false, duplicates = false);";
 
 /// Rows with pictures, each of one colour; one has none.
 fn pictures() -> String {

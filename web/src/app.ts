@@ -16,7 +16,7 @@ import { Labels } from './labels';
 import type { Layout } from './layout';
 import { type Chosen, colouring, legend } from './legend';
 import { Plot } from './plot';
-import { type Categories, type Frame, frame, Points, type Values, values as read } from './points';
+import { type Categories, type Frame, frame, mostOf, Points, type Values, values as read } from './points';
 import { SearchPanel } from './search';
 import * as sql from './sql';
 import { theme } from './theme';
@@ -93,6 +93,7 @@ export class App {
     await this.points.read(this.stop.signal, () => {
       // The first at once, then whenever there are many more.
       if (this.points.count < next) return;
+      if (next === 1) this.plot.settle(mostOf(this.points, this.frame.extent));
       next = this.points.count * 3;
       this.draw();
       this.showCount();

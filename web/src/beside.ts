@@ -8,7 +8,7 @@ import * as filters from './filters';
 import { Labels } from './labels';
 import { type Stage, stage } from './layout';
 import { Plot } from './plot';
-import { frame, Points } from './points';
+import { frame, mostOf, Points } from './points';
 import { TopicTree } from './topics';
 
 /** How the first map's points are drawn, before filters. */
@@ -72,6 +72,7 @@ export class Beside {
 
   async start(): Promise<void> {
     await this.points.read(this.stop.signal, () => {});
+    this.plot.settle(mostOf(this.points, frame(this.map).extent));
     this.here = this.app.points.placesOf(this.points);
     this.there = this.points.placesOf(this.app.points);
     if (this.look) this.show(this.look);

@@ -23,15 +23,15 @@ start().catch(error => {
 
 async function start(): Promise<void> {
   const address = read();
-  const listed = await api.maps();
-  const name = address.map ?? listed[0]?.name;
+  const listing = api.maps();
+  const name = address.map ?? (await listing)[0]?.name;
   if (name === undefined) return nothing();
+  document.title = `${name} · Portolan`;
+  const [listed, info, topics] = await Promise.all([listing, api.info(name), api.topics(name)]);
   if (listed.length > 1) {
     const change = (event: Event): void => location.assign(`?map=${encodeURIComponent((event.target as HTMLSelectElement).value)}`);
     fill(ui.name, h('select', { 'aria-label': 'Map', onchange: change }, ...listed.map(map => h('option', { value: map.name, selected: map.name === name }, map.name))));
   } else ui.name.textContent = name;
-  document.title = `${name} · Portolan`;
-  const [info, topics] = await Promise.all([api.info(name), api.topics(name)]);
   ui.name.title = `${info.table}.${info.column}, laid out by ${info.projection}`;
   const table = listed.find(map => map.name === name)?.table;
   const others = listed.filter(map => map.table === table && map.name !== name).map(map => map.name);

@@ -2,6 +2,7 @@
 
 import createScatterplot from 'regl-scatterplot';
 import { eachFrame } from './dom';
+import type { Part } from './points';
 
 export interface Drawn {
   x: Float32Array;
@@ -52,14 +53,17 @@ export class Plot {
   byFinger = false;
   /** Whether nobody has moved the map yet: then it keeps being fitted. */
   private untouched = true;
+  /** What is seen at first. */
+  private home: Part;
 
   constructor(
     private readonly canvas: HTMLCanvasElement,
     /** How far the map reaches from the middle of the square, to the sides and up. */
-    private readonly extent: [number, number],
+    private readonly all: [number, number],
     handlers: Handlers,
   ) {
     [this.width, this.height] = room(canvas);
+    this.home = { x: 0, y: 0, extent: all };
     this.plot = createScatterplot({
       canvas,
       width: this.width,
@@ -129,7 +133,7 @@ export class Plot {
       this.stale = false;
       const { x, y, colours, palette, back, count } = this.drawn;
       const same = count === this.drawnCount;
-      this.plot.set({ colorBy: 'valueA', pointColor: palette, pointColorActive: palette, pointColorHover: palette, ...dots(count, this.width) } as never);
+      this.plot.set({ colorBy: 'valueA', pointColor: palette, pointColorActive: palette, pointColorHover: palette, ...this.dots(count) } as never);
       const order = back ? inFront(back, count) : null;
       if (same) this.plot.set({ pointOrder: order } as never);
       const points = { x: x.subarray(0, count), y: y.subarray(0, count), z: colours.subarray(0, count) };
@@ -157,14 +161,25 @@ export class Plot {
     (this.plot as unknown as { view(view: Float32Array): void }).view(view);
   }
 
-  /** Shows all of the map. */
+  /** Shows the map. */
   fit(): void {
-    this.see({ x: 0, y: 0, scale: this.fitted() }, true);
+    const { x, y } = this.home;
+    this.see({ x, y, scale: this.fitted() }, true);
   }
 
-  /** The scale at which all of the map is to be seen. */
+  /** The part of the square that is the map to those who have not moved it. */
+  settle(home: Part): void {
+    this.home = home;
+    if (this.untouched) this.fit();
+  }
+
+  /** The scale at which the map is to be seen. */
   fitted(): number {
-    return Math.min(this.width / this.height / this.extent[0], 1 / this.extent[1]) * 0.92;
+    return this.scaleOf(this.home.extent);
+  }
+
+  private scaleOf([right, up]: [number, number]): number {
+    return Math.min(this.width / this.height / right, 1 / up) * 0.92;
   }
 
   /** Makes things larger or smaller around the middle. */
@@ -215,7 +230,7 @@ export class Plot {
     }
     const most = this.fitted() * 8;
     const scale = Math.min(most, (1.2 * this.width) / this.height / (right - left || 1e-9), 1.2 / (top - bottom || 1e-9));
-    this.see({ x: (left + right) / 2, y: (bottom + top) / 2, scale: Math.max(this.fitted(), scale) });
+    this.see({ x: (left + right) / 2, y: (bottom + top) / 2, scale: Math.max(this.scaleOf(this.all), scale) });
   }
 
   /** Lets go of what it draws with. */
@@ -247,6 +262,14 @@ export class Plot {
     this.plot.set({ lassoColor: colour } as never);
   }
 
+  /** How large and how clear so many points are drawn: where the whole is seen, the same on every map. */
+  private dots(count: number): { pointSize: number; opacity: number } {
+    const { pointSize, opacity } = dots(count, this.width);
+    // The plot draws points larger by this much at a scale.
+    const larger = Math.asinh(Math.max(1, this.fitted())) / Math.asinh(1);
+    return { pointSize: pointSize / larger, opacity };
+  }
+
   private matrix(): ArrayLike<number> {
     return this.plot.get('cameraView') as unknown as ArrayLike<number>;
   }
@@ -255,7 +278,7 @@ export class Plot {
     const [width, height] = room(this.canvas);
     if (width < 1 || height < 1 || (width === this.width && height === this.height)) return;
     [this.width, this.height] = [width, height];
-    this.plot.set({ width, height, ...(this.drawn ? dots(this.drawn.count, width) : {}) } as never);
+    this.plot.set({ width, height, ...(this.drawn ? this.dots(this.drawn.count) : {}) } as never);
     if (this.untouched) this.fit();
     handlers.view();
   }

@@ -3,6 +3,13 @@
 import type { Vector } from 'apache-arrow';
 import * as api from './api';
 
+/** A part of the square in which a map is drawn: its middle, and how far it reaches from there, to the sides and up. */
+export interface Part {
+  x: number;
+  y: number;
+  extent: [number, number];
+}
+
 /** Where the map lies in the square from -1 to 1 in which it is drawn. */
 export interface Frame {
   x: number;
@@ -17,6 +24,23 @@ export function frame({ bounds }: api.MapInfo): Frame {
   const [width, height] = [bounds.max_x - bounds.min_x, bounds.max_y - bounds.min_y];
   const unit = Math.max(width, height) / 2 || 1;
   return { x: (bounds.min_x + bounds.max_x) / 2, y: (bounds.min_y + bounds.max_y) / 2, unit, extent: [width / 2 / unit || 1, height / 2 / unit || 1] };
+}
+
+/** Points that lie as far out as this share of all, to a side, count as far from all others. */
+const FAR = 0.004;
+
+/** The part with nearly all points, where a few lie far from all others; else all of the map. */
+export function mostOf({ x, y, count }: Points, all: [number, number]): Part {
+  const reach = (places: Float32Array): [number, number] => {
+    const sorted = places.slice(0, count).sort();
+    const [low, high] = [sorted[Math.floor(count * FAR)] ?? 0, sorted[Math.floor((count - 1) * (1 - FAR))] ?? 0];
+    const margin = (high - low) * 0.15;
+    return [low - margin, high + margin];
+  };
+  const [[left, right], [bottom, top]] = [reach(x), reach(y)];
+  const extent: [number, number] = [(right - left) / 2, (top - bottom) / 2];
+  const isAll = count * FAR < 1 || Math.max(...extent) * 2 > Math.max(...all);
+  return isAll ? { x: 0, y: 0, extent: all } : { x: (left + right) / 2, y: (bottom + top) / 2, extent };
 }
 
 export class Points {

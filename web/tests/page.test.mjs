@@ -206,6 +206,22 @@ look('a topic is chosen by its name on the map', {}, async page => {
   assert.equal(await count(await copied(page)), size);
 });
 
+look('a few points far from all others do not make the rest small', { path: '/?map=strayed' }, async page => {
+  const box = await page.locator('canvas').boundingBox();
+  const places = await Promise.all([...Array(40).keys()].map(at => screen(page, String(at + 1))));
+  const wide = Math.max(...places.map(([x]) => x)) - Math.min(...places.map(([x]) => x));
+  assert.ok(wide > box.width / 4, `${wide} of ${box.width}`);
+  const [far] = await screen(page, '2000');
+  assert.ok(far < box.x || far > box.x + box.width, `${far}`);
+  await picture(page, 'strayed 1280');
+  // Looking from farther away, they come into sight.
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+  for (let turn = 0; turn < 60; turn++) await page.mouse.wheel(0, 400);
+  await settle(page);
+  const [x, y] = await screen(page, '2000');
+  assert.ok(x > box.x && x < box.x + box.width && y > box.y && y < box.y + box.height, `${x} ${y}`);
+});
+
 look('rows within a line are selected, shown, and copied as SQL', {}, async page => {
   const canvas = await page.locator('canvas').boundingBox();
   const [x, y] = [canvas.x + canvas.width / 2, canvas.y + canvas.height / 2];
