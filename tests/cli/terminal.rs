@@ -220,8 +220,10 @@ fn ctrl_c_stops_what_looks_at_many_rows() {
     let numbers: Vec<String> = (1..=32).map(|i| format!("sin(value * {i}.7)")).collect();
     let vector = format!("[{}]::vector(32)", numbers.join(", "));
     let file = terminal.home.path().join("t.sql");
+    // Labels that are bands of a direction: a regression comes nearer to them for as long as it may.
+    let label = "floor((sin(value * 1.7) + sin(value * 2.7)) * 12)::bigint";
     let statement = format!(
-        "create table t as select value as id, value % 50 as label, {vector} as v \
+        "create table t as select value as id, {label} as label, {vector} as v \
          from generate_series(1, 100000);"
     );
     std::fs::write(file, statement).unwrap();
