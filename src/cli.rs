@@ -12,7 +12,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::repl::{self, Format, Shell, ShellOptions, Stop};
-use crate::serve::{Offer, ServeOptions, Server};
+use crate::serve::{Offer, Pictures, ServeOptions, Server};
 use crate::{Database, OpenOptions, parse_bytes};
 
 /// DataFusion plans recursively, and unoptimised builds need several times the usual stack for it.
@@ -92,6 +92,10 @@ struct ServeArgs {
     /// What clients must send as 'Authorization: Bearer …'; better kept in PORTOLAN_TOKEN
     #[arg(long)]
     token: Option<String>,
+
+    /// A folder or URL with pictures that the page may show where rows name its files; may be given several times
+    #[arg(long, value_name = "PLACE", conflicts_with = "embeddings")]
+    pictures: Vec<String>,
 
     /// Open the page in the browser
     #[arg(long, conflicts_with = "embeddings")]
@@ -314,6 +318,10 @@ fn read(source: Source) -> Result<(Option<String>, String), String> {
 fn serve(engine: &Runtime, watcher: &Runtime, args: ServeArgs) -> ExitCode {
     let (offer, open) = (args.offer(), args.open_options());
     let token = args.token.or_else(|| std::env::var(TOKEN).ok()).filter(|token| !token.is_empty());
+    let pictures = match Pictures::within(&args.pictures) {
+        Ok(pictures) => pictures,
+        Err(error) => return failed(&error.to_string()),
+    };
     let options = ServeOptions {
         host: args.host,
         port: args.port,
@@ -321,6 +329,7 @@ fn serve(engine: &Runtime, watcher: &Runtime, args: ServeArgs) -> ExitCode {
         offer,
         timeout: Duration::from_secs(args.timeout),
         at_once: usize::from(args.at_once),
+        pictures,
     };
     // Statements get the engine's threads, and what answers its own; embeddings are made where they are asked for.
     let answers = if offer == Offer::Embeddings { engine } else { watcher };

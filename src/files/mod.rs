@@ -24,6 +24,7 @@ use parking_lot::RwLock;
 
 use self::catalog::CatalogsWithFiles;
 use self::format::{Content, FileKind};
+pub use self::images::ENDS as IMAGE_ENDS;
 use self::npy::NpyTable;
 use self::table::FilesTable;
 use crate::error::{Error, Result};

@@ -347,16 +347,15 @@ impl InOrder {
         Ok((points, collect(db, &text).await?))
     }
 
-    /// The columns of bytes.
-    pub fn columns_of_bytes(&self) -> Vec<String> {
-        let columns = self.columns();
-        let bytes = columns
-            .iter()
-            .filter(|column| column.whose == Whose::Row && is_bytes(column.field.data_type()));
-        bytes.map(|column| column.name.clone()).collect()
+    /// The columns of the rows that are of some types.
+    pub fn columns_of(&self, types: fn(&DataType) -> bool) -> Vec<String> {
+        let columns = self.columns().into_iter();
+        let some =
+            columns.filter(|column| column.whose == Whose::Row && types(column.field.data_type()));
+        some.map(|column| column.name).collect()
     }
 
-    /// What rows have in a column of bytes; those without are left out.
+    /// What rows have in a column of bytes or of texts; those without are left out.
     pub async fn bytes(&self, db: &Database, column: &str, ids: &[String]) -> Result<Vec<Bytes>> {
         let id_type = self.points.schema().field_with_name("id")?.data_type().clone();
         let ids: Vec<String> = ids.iter().filter_map(|id| literal(id, &id_type)).collect();
@@ -427,7 +426,8 @@ impl InOrder {
 /// The column beside a row's content that says which it is: nobody calls his own column so.
 pub const KEY: &str = " key";
 
-fn is_bytes(data_type: &DataType) -> bool {
+/// Whether a type's values are bytes.
+pub fn is_bytes(data_type: &DataType) -> bool {
     matches!(
         data_type,
         DataType::Binary
@@ -435,6 +435,11 @@ fn is_bytes(data_type: &DataType) -> bool {
             | DataType::BinaryView
             | DataType::FixedSizeBinary(_)
     )
+}
+
+/// Whether a type's values are texts.
+pub fn is_text(data_type: &DataType) -> bool {
+    Kind::of(data_type) == Kind::Text
 }
 
 /// A name as SQL writes it.

@@ -5,6 +5,6 @@ mod in_order;
 mod places;
 mod sought;
 
-pub use in_order::{Column, InOrder, KEY, Kind, Whose, quoted};
+pub use in_order::{Column, InOrder, KEY, Kind, Whose, is_bytes, is_text, quoted};
 pub use places::Places;
 pub use sought::Sought;

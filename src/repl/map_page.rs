@@ -12,7 +12,7 @@ use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::repl::browser::open_in_browser;
 use crate::repl::shell::{Shell, Stop};
-use crate::serve::{ServeOptions, Server};
+use crate::serve::{Pictures, ServeOptions, Server};
 
 /// The server of a session.
 pub struct MapPage {
@@ -31,7 +31,10 @@ impl Drop for MapPage {
 impl MapPage {
     async fn start(engine: &Handle, db: Database) -> Result<Self> {
         let token = Uuid::new_v4().simple().to_string();
-        let options = ServeOptions { token: Some(token.clone()), ..ServeOptions::default() };
+        // Who has a session here reads files by statements, too.
+        let pictures = Pictures::Anywhere;
+        let options =
+            ServeOptions { token: Some(token.clone()), pictures, ..ServeOptions::default() };
         let server = Server::bind(db, &options, engine).await;
         let server = server.map_err(|error| Error::io("cannot serve the maps", error))?;
         let address = server.address();

@@ -1,6 +1,7 @@
 //! Maps as the page reads them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
@@ -15,6 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer;
 use super::form::Form;
+use super::pictures::Pictures;
 use super::refusal::Refusal;
 use super::turns::Turns;
 use super::{Statements, thumbnails};
@@ -25,7 +27,7 @@ use crate::{Database, Error};
 const MOST_ROWS: usize = 500;
 
 /// The paths. `statements` says which of these are run beside.
-pub fn router(db: Database, turns: Turns, statements: Statements) -> Router {
+pub fn router(db: Database, turns: Turns, statements: Statements, pictures: Pictures) -> Router {
     Router::new()
         .route("/maps", get(list))
         .route("/maps/{map}", get(info))
@@ -36,13 +38,14 @@ pub fn router(db: Database, turns: Turns, statements: Statements) -> Router {
         .route("/maps/{map}/rows", post(rows))
         .route("/maps/{map}/thumbnail/{id}", get(thumbnails::answer))
         .layer(DefaultBodyLimit::max(1 << 20))
-        .with_state(Served { db, turns, statements })
+        .with_state(Served { db, turns, statements, pictures: Arc::new(pictures) })
 }
 
 #[derive(Clone)]
 pub struct Served {
     pub db: Database,
     pub turns: Turns,
+    pub pictures: Arc<Pictures>,
     statements: Statements,
 }
 
@@ -60,15 +63,19 @@ async fn list(State(served): State<Served>) -> Result<Json<Value>, Refusal> {
 async fn info(State(served): State<Served>, map: Named) -> Result<Json<Value>, Refusal> {
     let Path(map) = map?;
     let map = served.open(&map, None).await?;
-    let db = served.db.clone();
-    let told = served.turns.run(async move { Ok(told(&db, &map).boxed().await?) });
+    let (db, pictures) = (served.db.clone(), served.pictures.clone());
+    let told = served.turns.run(async move { Ok(told(&db, &map, &pictures).boxed().await?) });
     let mut told = told.await?;
     told.insert("statements".to_string(), json!(served.statements.name()));
     Ok(Json(Value::Object(told)))
 }
 
 /// What is known of a map before its points are there.
-async fn told(db: &Database, map: &InOrder) -> Result<Map<String, Value>, Error> {
+async fn told(
+    db: &Database,
+    map: &InOrder,
+    pictures: &Pictures,
+) -> Result<Map<String, Value>, Error> {
     let known = answer::objects(&[map.facts().row(map.name())?])?;
     let mut told = known.into_iter().next().unwrap_or_default();
     let named = map.named(db);
@@ -96,7 +103,7 @@ async fn told(db: &Database, map: &InOrder) -> Result<Map<String, Value>, Error>
     });
     told.insert("embedding".to_string(), json!(embedding));
     told.insert("texts".to_string(), json!(map.texts()));
-    told.insert("images".to_string(), json!(thumbnails::columns(db, map).await?));
+    told.insert("images".to_string(), json!(thumbnails::columns(db, map, pictures).await?));
     Ok(told)
 }
 

@@ -7,6 +7,7 @@ mod guard;
 mod headers;
 mod maps;
 mod page;
+mod pictures;
 mod refusal;
 mod sql;
 mod thumbnails;
@@ -22,6 +23,7 @@ use axum::{Router, middleware};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 
+pub use self::pictures::Pictures;
 use self::refusal::Refusal;
 use self::turns::Turns;
 use crate::Database;
@@ -44,6 +46,8 @@ pub struct ServeOptions {
     pub timeout: Duration,
     /// Statements that run at once; others wait.
     pub at_once: usize,
+    /// Which files' pictures are shown, where rows name files.
+    pub pictures: Pictures,
 }
 
 /// What is answered.
@@ -90,6 +94,7 @@ impl Default for ServeOptions {
             offer: Offer::Maps,
             timeout: Duration::from_secs(60),
             at_once: 8,
+            pictures: Pictures::default(),
         }
     }
 }
@@ -128,15 +133,16 @@ impl Server {
         let address = listener.local_addr()?;
         let guard = guard::Guard::new(options);
         let turns = Turns::new(options.at_once, options.timeout, engine.clone());
+        let pictures = options.pictures.clone();
         let (router, there_is) = match options.offer {
             Offer::Embeddings => (embeddings::router(db), "POST /v1/embeddings and GET /v1/models"),
             Offer::Maps => {
-                let maps = maps::router(db, turns, Statements::None);
+                let maps = maps::router(db, turns, Statements::None, pictures);
                 (page::router().merge(maps), "/ and GET /maps")
             }
             Offer::Database { writable } => {
                 let statements = if writable { Statements::Write } else { Statements::Read };
-                let maps = maps::router(db.clone(), turns.clone(), statements);
+                let maps = maps::router(db.clone(), turns.clone(), statements, pictures);
                 let router = page::router().merge(maps).merge(sql::router(db, turns, writable));
                 (router, "/, GET /maps and POST /sql")
             }

@@ -1,5 +1,6 @@
 //! Small pictures of rows that hold pictures: `GET /maps/m/thumbnail/ID`.
 
+use axum::body::Bytes;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -10,9 +11,10 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use super::maps::Served;
+use super::pictures::Pictures;
 use super::refusal::Refusal;
 use super::turns::broken;
-use crate::map_view::InOrder;
+use crate::map_view::{InOrder, is_bytes, is_text};
 use crate::{Database, Error};
 
 /// The longer side of a small picture, in pixels, and how long it may be asked for.
@@ -25,17 +27,30 @@ const SAMPLE: usize = 8;
 /// Pictures that are decoded at once: a large one takes hundreds of megabytes while it is.
 static AT_ONCE: Semaphore = Semaphore::const_new(2);
 
-/// The columns that hold pictures, by what the first rows have in them.
-pub async fn columns(db: &Database, map: &InOrder) -> Result<Vec<String>, Error> {
-    let candidates = map.columns_of_bytes();
-    if candidates.is_empty() {
+/// The columns that hold pictures, or name files that do, by what the first rows have in them.
+pub async fn columns(
+    db: &Database,
+    map: &InOrder,
+    pictures: &Pictures,
+) -> Result<Vec<String>, Error> {
+    let bytes = map.columns_of(is_bytes);
+    let texts = if pictures.opens() { map.columns_of(is_text) } else { Vec::new() };
+    if bytes.is_empty() && texts.is_empty() {
         return Ok(Vec::new());
     }
     let first = map.first(SAMPLE).await?;
     let mut columns = Vec::new();
-    for column in candidates {
+    for column in bytes {
         let bytes = map.bytes(db, &column, &first).boxed().await?;
         if bytes.iter().any(|bytes| is_picture(bytes)) {
+            columns.push(column);
+        }
+    }
+    for column in texts {
+        let texts = map.bytes(db, &column, &first).boxed().await?;
+        let names_one =
+            |text: &Bytes| str::from_utf8(text).is_ok_and(|text| pictures.names_one(text));
+        if texts.iter().any(names_one) {
             columns.push(column);
         }
     }
@@ -62,14 +77,18 @@ pub async fn answer(
         return Err(Refusal::bad(format!("size is {least} to {most} pixels, not {side}")));
     }
     let map = served.open(&name, query.version.as_deref()).await?;
-    let column = column(&map, query.column)?;
-    let (db, asked) = (served.db.clone(), [id.clone()]);
+    let (db, asked, pictures) = (served.db.clone(), [id.clone()], served.pictures.clone());
     let found = served.turns.run(async move {
+        let Column { name: column, holds_names } =
+            column(&db, &map, &pictures, query.column).await?;
         let found = map.bytes(&db, &column, &asked).boxed().await?;
-        let bytes = found.into_iter().next().ok_or_else(|| {
+        let mut bytes = found.into_iter().next().ok_or_else(|| {
             let message = format!("row '{id}' of map '{name}' has no picture in '{column}'");
             Refusal::new(StatusCode::NOT_FOUND, message)
         })?;
+        if holds_names {
+            bytes = pictures.read(&db, &String::from_utf8_lossy(&bytes)).boxed().await?;
+        }
         let one_of_few = AT_ONCE.acquire().await.map_err(|_| broken())?;
         // What has begun goes on when nobody waits for it any more, and counts until its end.
         let made = move || {
@@ -96,20 +115,43 @@ fn kept(of_version: bool) -> &'static str {
     }
 }
 
+struct Column {
+    name: String,
+    /// Whether it names files, and does not hold their bytes.
+    holds_names: bool,
+}
+
 /// The column that is asked for, or the only one there is.
-fn column(map: &InOrder, asked: Option<String>) -> Result<String, Refusal> {
-    let mut columns = map.columns_of_bytes();
-    match asked {
-        Some(asked) if columns.contains(&asked) => Ok(asked),
-        Some(asked) => Err(Refusal::bad(format!(
-            "'{asked}' is no column of bytes that rows of map '{}' have",
-            map.name()
-        ))),
-        None if columns.len() == 1 => Ok(columns.remove(0)),
-        None => Err(Refusal::bad(format!(
-            "rows of map '{}' have {} columns of bytes; say which one with column=",
+async fn column(
+    db: &Database,
+    map: &InOrder,
+    pictures: &Pictures,
+    asked: Option<String>,
+) -> Result<Column, Refusal> {
+    let mut bytes = map.columns_of(is_bytes);
+    let texts = if pictures.opens() { map.columns_of(is_text) } else { Vec::new() };
+    if let Some(name) = asked {
+        if !bytes.contains(&name) && !texts.contains(&name) {
+            return Err(Refusal::bad(format!(
+                "'{name}' is no column of bytes{} that rows of map '{}' have",
+                if pictures.opens() { " or of files' names" } else { "" },
+                map.name()
+            )));
+        }
+        let holds_names = texts.contains(&name);
+        return Ok(Column { name, holds_names });
+    }
+    let holds_names = bytes.is_empty() && !texts.is_empty();
+    if holds_names {
+        bytes = columns(db, map, pictures).await?;
+    }
+    match bytes.as_slice() {
+        [name] => Ok(Column { name: name.clone(), holds_names }),
+        several => Err(Refusal::bad(format!(
+            "rows of map '{}' have {} columns of {}; say which one with column=",
             map.name(),
-            columns.len()
+            several.len(),
+            if holds_names { "files' names" } else { "bytes" }
         ))),
     }
 }

@@ -118,7 +118,11 @@ impl Stores {
     /// The place of a local path or a URL. Nothing is asked of the store yet.
     pub fn open(&self, location: &str) -> Result<Located> {
         self.check_open()?;
-        let url = location::parse(location)?;
+        self.at(location::parse(location)?)
+    }
+
+    /// The place of a URL, whatever is open to statements.
+    pub fn at(&self, url: Url) -> Result<Located> {
         Ok(Located { store: self.store(&url)?, path: location::path_of(&url)?, url })
     }
 

@@ -71,6 +71,13 @@ async fn points_come_in_one_order_whole_or_in_parts() {
     assert!(depths.is_sorted(), "{depths:?}");
 }
 
+/// The bytes of a text in hex, as SQL writes it.
+fn from_hex(text: &str) -> Vec<u8> {
+    let digits = text.trim_start_matches("X'").trim_end_matches('\'').as_bytes();
+    let byte = |two: &[u8]| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap();
+    digits.chunks(2).map(byte).collect()
+}
+
 /// The bytes of a BMP of one colour, as SQL writes them.
 pub fn bmp(width: u32, height: u32, [r, g, b]: [u8; 3]) -> String {
     let line = (width as usize * 3).next_multiple_of(4);
@@ -151,6 +158,60 @@ async fn pictures_are_made_small() {
         assert_eq!(got, status, "{path}: {answer}");
         assert!(message(&answer).contains(part), "{path}: {answer}");
     }
+}
+
+/// Pictures in files that rows name: only those of folders that the server was told of.
+#[tokio::test(flavor = "multi_thread")]
+async fn pictures_in_files_are_shown_where_that_is_allowed() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    for name in ["in", "out"] {
+        std::fs::create_dir(at(name)).unwrap();
+    }
+    let picture = from_hex(&bmp(120, 60, [20, 120, 220]));
+    for name in ["in/1.bmp", "in/2.bmp", "out/4.bmp"] {
+        std::fs::write(at(name), &picture).unwrap();
+    }
+    std::fs::write(at("in/5.bmp"), "no picture").unwrap();
+    let statements = format!(
+        "CREATE TABLE t (id BIGINT PRIMARY KEY, name TEXT, path TEXT, v VECTOR(3));
+        INSERT INTO t SELECT i, 'A row. ' || i, CASE i WHEN 4 THEN '{}' WHEN 6 THEN NULL ELSE '{}/' || i || '.bmp' END,
+            CAST([sin(i), cos(i), i % 7] AS VECTOR(3)) FROM generate_series(1, 30) AS s(i);
+        CREATE MAP m ON t (v) WITH (n_epochs = 20);",
+        at("out/4.bmp"),
+        at("in"),
+    );
+    let served = Served::database(&statements, &["--pictures", &at("in")]).await;
+    let answer = async |path: &str| told(served.get(path).send().await.unwrap()).await;
+    let small = served.get("/maps/m/thumbnail/1?column=path&size=40").send().await.unwrap();
+    assert_eq!(small.headers()["content-type"], "image/jpeg");
+    for (path, status, part) in [
+        ("/maps/m/thumbnail/3?column=path", 404, "there is no file"),
+        ("/maps/m/thumbnail/4?column=path", 403, "start the server with --pictures"),
+        ("/maps/m/thumbnail/5?column=path", 422, "no picture that can be read"),
+        ("/maps/m/thumbnail/6?column=path", 404, "has no picture"),
+        ("/maps/m/thumbnail/7?column=name", 403, "is in no folder"),
+        ("/maps/m/thumbnail/7?column=id", 400, "or of files' names"),
+    ] {
+        let (got, answer) = answer(path).await;
+        assert_eq!(got, status, "{path}: {answer}");
+        assert!(message(&answer).contains(part), "{path}: {answer}");
+    }
+    // Without a folder none is opened.
+    let closed = Served::start(&[&served.location()]);
+    assert_eq!(closed.json("/maps/m").await["images"], json!([]));
+    let refused = closed.get("/maps/m/thumbnail/1?column=path").send().await.unwrap();
+    assert_eq!(refused.status(), 400);
+    // Statements open no file either way.
+    let read = served.post("/sql").body(format!("SELECT * FROM read_text('{}')", at("in/1.bmp")));
+    assert_eq!(read.send().await.unwrap().status(), 400);
+
+    // Rows that all name files that are there: the page shows them without being asked for a column.
+    for i in 1..=30 {
+        std::fs::write(at(&format!("in/{i}.bmp")), &picture).unwrap();
+    }
+    assert_eq!(served.json("/maps/m").await["images"], json!(["path"]));
+    assert_eq!(served.get("/maps/m/thumbnail/8").send().await.unwrap().status(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
