@@ -10,7 +10,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::EmptyRecordBatchStream;
 use datafusion::physical_plan::memory::MemoryStream;
 use futures::FutureExt;
-use portolan_udfs::map::{self, Given, Map, Stored};
+use portolan_udfs::map::{self, Given, Map, Shelf, Stored};
 use portolan_udfs::{Fingerprint, Namer, Settings, Work};
 
 use crate::database::Database;
@@ -22,6 +22,7 @@ use crate::result::ResultSet;
 use crate::statements::classifiers::query;
 use crate::statements::map_grammar::{CreateMap, MapStatement};
 use crate::statements::map_options::MapOptions;
+use crate::statements::map_stages::Stages;
 use crate::statements::names::{self, quoted};
 use crate::statements::{aligned, map_options, map_tags, show_maps, unknown_column};
 use crate::system::SYSTEM_SCHEMA;
@@ -50,6 +51,7 @@ pub async fn run(db: &Database, statement: &MapStatement, text: &str) -> Result<
                 if db.catalog().bundle(&name).is_some() {
                     db.catalog().storage().drop_bundle(&name).await?;
                 } else if *if_exists {
+                    db.catalog().storage().clear_stages(&name).await?;
                     db.notice(format!("map '{name}' does not exist, skipping"));
                 } else {
                     return Err(db.catalog().missing_map(&name));
@@ -138,8 +140,11 @@ async fn laid_out(
         Some(settings) => Namer::of("CREATE MAP", settings)?,
         None => None,
     };
-    let making =
-        move |work: &Work| map::build(&rows.given(), &asked, there.as_ref(), namer.as_ref(), work);
+    let stages = Stages::of(db, name);
+    let making = move |work: &Work| {
+        let shelf = stages.as_ref().map(|stages| stages as &dyn Shelf);
+        map::build(&rows.given(), &asked, there.as_ref(), namer.as_ref(), shelf, work)
+    };
     let made = aside(db, making).await?;
     let field = definition.column(column);
     let now = Utc::now().timestamp_micros();
@@ -297,6 +302,7 @@ async fn store(
             None => storage.put_bundle(name, &bundle, false).await?,
         };
         if stored || !replace {
+            storage.clear_stages(name).await?;
             db.catalog().refresh().await?;
             return Ok(stored);
         }

@@ -22,6 +22,7 @@ mod long_vectors;
 mod maintenance;
 mod map_grammar;
 mod map_options;
+mod map_stages;
 mod map_tags;
 mod mapped;
 mod maps;

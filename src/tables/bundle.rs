@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use object_store::{
     Error as StoreError, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion,
@@ -16,6 +17,7 @@ use crate::tables::{Storage, TableName};
 /// What names of folders end with. No schema's name has a dot.
 const SUFFIX: &str = ".map";
 const FILE: &str = "_map.json";
+const STAGES: &str = "_stages";
 /// Files that are read at once.
 const AT_ONCE: usize = 16;
 
@@ -121,6 +123,31 @@ impl Storage {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Something that was made of a bundle which is not there yet.
+    pub async fn stage(&self, bundle: &str, name: &str) -> Result<Option<Bytes>> {
+        match self.files().get(&self.stages(bundle).join(name)).await {
+            Ok(file) => Ok(Some(file.bytes().await?)),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Keeps such a thing, whole or not at all.
+    pub async fn put_stage(&self, bundle: &str, name: &str, made: Bytes) -> Result<()> {
+        let place = self.stages(bundle).join(name);
+        self.files().put(&place, PutPayload::from(made)).await?;
+        Ok(())
+    }
+
+    /// Removes all of them.
+    pub async fn clear_stages(&self, bundle: &str) -> Result<()> {
+        self.remove_all(&self.stages(bundle)).await
+    }
+
+    fn stages(&self, bundle: &str) -> object_store::path::Path {
+        self.bundle_folder(bundle).join(STAGES)
     }
 
     /// Drops a bundle with its tables. The file goes first: from then on there is none.

@@ -186,6 +186,11 @@ impl Storage {
         &self.root
     }
 
+    /// Whether what is stored outlasts the process.
+    pub fn is_lasting(&self) -> bool {
+        !self.location.starts_with("memory:")
+    }
+
     /// Whether each look costs a request.
     pub fn is_remote(&self) -> bool {
         self.store.is_cloud()
@@ -306,7 +311,7 @@ impl Storage {
         Ok(())
     }
 
-    async fn remove_all(&self, path: &Path) -> Result<()> {
+    pub(super) async fn remove_all(&self, path: &Path) -> Result<()> {
         match self.store.remove_dir_all(path.clone()).await {
             Ok(()) => Ok(()),
             Err(error) if is_missing(&error) => Ok(()),

@@ -8,8 +8,8 @@ use datafusion::arrow::util::display::array_value_to_string;
 use portolan::Database;
 use tempfile::TempDir;
 
-use super::killed_after;
 use super::random::Random;
+use super::{killed_after, killed_when};
 
 const KILLS: u64 = 16;
 const ROWS: u64 = 400;
@@ -197,4 +197,52 @@ fn killed_at_random_moments() {
         there = now;
     }
     println!("{} kills, and there was after them {:?}", victim.kills, victim.found);
+}
+
+/// Rows whose neighbours and places take a few seconds each.
+const MANY: &str = "CREATE TABLE t (id BIGINT PRIMARY KEY, v VECTOR(64));
+    INSERT INTO t SELECT value, CAST([COORDINATES] AS VECTOR(64)) FROM generate_series(1, 40000)";
+
+#[tokio::test]
+async fn a_map_that_was_cut_off_goes_on_where_it_was() {
+    let coordinates: Vec<String> = (1..=64).map(|i| format!("sin(value * {i}.37)")).collect();
+    let table = MANY.replace("COORDINATES", &coordinates.join(", "));
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let map = "CREATE MAP m ON t (v) WITH (duplicates = false)";
+    for name in ["killed", "whole"] {
+        let db = Database::open(&place(name)).await.unwrap();
+        db.sql(&table).await.unwrap().collect().await.unwrap();
+    }
+    let stages = folder.path().join("killed/m.map/_stages");
+    let kept = |stage: &str| {
+        let files = std::fs::read_dir(&stages).into_iter().flatten().flatten();
+        let named =
+            |file: &std::fs::DirEntry| file.file_name().to_string_lossy().starts_with(stage);
+        // A file that is not whole yet has another name.
+        let whole = |file: &std::fs::DirEntry| !file.file_name().to_string_lossy().contains('#');
+        files.filter(named).find(whole).map(|file| file.metadata().unwrap().modified().unwrap())
+    };
+    for stage in ["neighbours", "places"] {
+        let before = kept("neighbours");
+        let there = || kept(stage).is_some();
+        let (status, said) = killed_when(&folder, &place("killed"), map, there);
+        assert_eq!(status.code(), None, "it ended before '{stage}' was kept: {said}");
+        // They were not looked for again.
+        assert!(before.is_none_or(|before| kept("neighbours") == Some(before)));
+        let db = Database::open(&place("killed")).await.unwrap();
+        let maps = db.sql("SHOW MAPS").await.unwrap().collect().await.unwrap();
+        assert_eq!(maps.iter().map(|batch| batch.num_rows()).sum::<usize>(), 0);
+    }
+
+    // The end is as if nothing had happened, and nothing is left over.
+    let mut says = Vec::new();
+    for name in ["killed", "whole"] {
+        let db = Database::open(&place(name)).await.unwrap();
+        db.sql(map).await.unwrap().collect().await.unwrap();
+        let all = "SELECT count(*) || ' ' || sum(id * CAST(x AS DOUBLE)) || ' ' || sum(id * CAST(y AS DOUBLE)) FROM m.points";
+        says.push((first(&db, all).await, first(&db, SAYS[3]).await));
+        assert!(!folder.path().join(name).join("m.map/_stages").exists());
+    }
+    assert_eq!(says[0], says[1]);
 }

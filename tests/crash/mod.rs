@@ -277,8 +277,18 @@ fn killed_after(
     sql: &str,
     patience: Duration,
 ) -> (ExitStatus, String) {
-    let errors = folder.path().join("errors");
     let started = Instant::now();
+    killed_when(folder, location, sql, || started.elapsed() >= patience)
+}
+
+/// The same, as soon as something is so.
+fn killed_when(
+    folder: &TempDir,
+    location: &str,
+    sql: &str,
+    is_time: impl Fn() -> bool,
+) -> (ExitStatus, String) {
+    let errors = folder.path().join("errors");
     let mut child = Command::new(env!("CARGO_BIN_EXE_portolan"))
         .args([location, "-c", sql])
         .stdin(Stdio::null())
@@ -290,7 +300,7 @@ fn killed_after(
         if let Some(status) = child.try_wait().unwrap() {
             break status;
         }
-        if started.elapsed() >= patience {
+        if is_time() {
             child.kill().unwrap(); // SIGKILL
             break child.wait().unwrap();
         }

@@ -12,6 +12,7 @@ use portolan_kernels::umap::Umap;
 
 use super::aligned::anchors;
 use super::points::{Points, hash};
+use super::stages::{Shelf, Stages};
 use super::{
     Given, Map, NEIGHBOURS, Projection, Wanted, by_direction, duplicates, failed, neighbours,
 };
@@ -25,12 +26,13 @@ const STATEMENT: &str = "CREATE MAP";
 pub const FEWEST: usize = 3;
 
 /// Makes a map of rows, near to where another one has them whose points are `align_to`; `namer` names its
-/// topics, where their words alone do not.
+/// topics, where their words alone do not. Stages that take long are kept on the shelf, and taken from there.
 pub fn build(
     given: &Given,
     wanted: &Wanted,
     align_to: Option<&RecordBatch>,
     namer: Option<&Namer>,
+    shelf: Option<&dyn Shelf>,
     work: &Work,
 ) -> Result<Map> {
     let vectors = Vectors::new(STATEMENT, "v", given.vectors)?;
@@ -51,7 +53,8 @@ pub fn build(
             of.len()
         );
     }
-    let map = Making { of, given, wanted, align_to, namer, work }.map();
+    let stages = Stages::new(shelf, &of).map_err(failed)?;
+    let map = Making { of, given, wanted, align_to, namer, stages, work }.map();
     work.end_stage();
     map
 }
@@ -62,24 +65,29 @@ struct Making<'a> {
     wanted: &'a Wanted,
     align_to: Option<&'a RecordBatch>,
     namer: Option<&'a Namer>,
+    stages: Stages<'a>,
     work: &'a Work,
 }
 
 impl Making<'_> {
     fn map(&self) -> Result<Map> {
-        let Self { of, given, wanted, align_to, work, .. } = self;
+        let Self { of, given, wanted, align_to, stages, work, .. } = self;
         let kept = UInt32Array::from(of.kept.clone());
         let ids = take(given.ids, &kept, None)?;
         let row_ids = take(&cast(given.row_ids, &DataType::UInt64)?, &kept, None)?;
         let rows = of.rows().map_err(failed)?;
         let k = wanted.n_neighbors.max(NEIGHBOURS).min(of.len() - 1);
-        let graph = of.graph(k, wanted.metric.metric(), wanted.seed).map_err(failed)?;
+        let (metric, seed) = (wanted.metric.metric(), wanted.seed);
+        let graph =
+            stages.graph(&(k, metric, seed), || of.graph(k, metric, seed)).map_err(failed)?;
         let (projection, recipe) = recipe(wanted, of.len());
         let anchors = match align_to {
             Some(other) => Some(anchors(other, &ids, &graph)?),
             None => None,
         };
-        let places = recipe.places_of(of, &graph, anchors).map_err(failed)?;
+        let near = anchors.clone().unwrap_or_default();
+        let lay_out = || recipe.places_of(of, &graph, anchors);
+        let places = stages.places(&(k, &recipe), &near, lay_out).map_err(failed)?;
         let found = if wanted.topics { Some(self.topics(&graph, &kept)?) } else { None };
         let duplicates = match wanted.duplicates {
             true => Some(duplicates::found(rows, &of.codes, &graph, wanted, work)?),

@@ -9,12 +9,14 @@ mod order;
 mod placing;
 mod points;
 mod refresh;
+mod stages;
 mod stored;
 mod topics;
 
 pub use build::build;
 pub use ground::{Ground, Maps, NoMaps};
 pub use refresh::{Refreshed, refresh};
+pub use stages::Shelf;
 pub use stored::{Stored, among};
 
 use arrow::array::{ArrayRef, RecordBatch};
