@@ -32,7 +32,7 @@ impl MapPage {
     async fn start(engine: &Handle, db: Database) -> Result<Self> {
         let token = Uuid::new_v4().simple().to_string();
         // Who has a session here reads files by statements, too.
-        let pictures = Pictures::Anywhere;
+        let pictures = Pictures::Local;
         let options =
             ServeOptions { token: Some(token.clone()), pictures, ..ServeOptions::default() };
         let server = Server::bind(db, &options, engine).await;

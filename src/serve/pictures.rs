@@ -25,8 +25,8 @@ pub enum Pictures {
     Held,
     /// Those in these folders, and in those within.
     Within(Vec<Url>),
-    /// All that this machine's user may open.
-    Anywhere,
+    /// Those of this machine. Others would learn who looks at what.
+    Local,
 }
 
 impl Pictures {
@@ -54,7 +54,7 @@ impl Pictures {
     fn allows(&self, file: &Url) -> bool {
         match self {
             Self::Held => false,
-            Self::Anywhere => true,
+            Self::Local => file.scheme() == "file",
             Self::Within(places) => places.iter().any(|place| lies_within(file, place)),
         }
     }
@@ -155,8 +155,10 @@ mod tests {
             std::os::unix::fs::symlink(outside.join("d.png"), inside.join("link.png")).unwrap();
             assert!(!pictures.names_one(&at("link.png")));
         }
-        assert!(Pictures::Anywhere.names_one(&at("../out/d.png")));
-        assert!(!Pictures::Anywhere.names_one("a sentence."));
+        assert!(Pictures::Local.names_one(&at("../out/d.png")));
+        for other in ["a sentence.", "https://pictures.org/1.png", "s3://pictures/1.png"] {
+            assert!(!Pictures::Local.names_one(other), "{other}");
+        }
         let missing = Pictures::within(&[at("nowhere")]).unwrap_err().to_string();
         assert!(missing.contains("nowhere' is no folder"), "{missing}");
     }

@@ -15,7 +15,7 @@ import { listen } from './keys';
 import { Labels } from './labels';
 import type { Layout } from './layout';
 import { type Chosen, colouring, legend } from './legend';
-import { Plot } from './plot';
+import { Plot, type Scatterplot } from './plot';
 import { type Categories, type Frame, frame, mostOf, Points, type Values, values as read } from './points';
 import { SearchPanel } from './search';
 import * as sql from './sql';
@@ -61,6 +61,7 @@ export class App {
     private readonly address: Address,
     /** Other maps of the same rows. */
     private readonly others: string[],
+    scatter: Scatterplot,
   ) {
     this.points = new Points(map);
     this.contents = new Contents(map);
@@ -71,7 +72,7 @@ export class App {
       pick: at => this.pick(at),
       lasso: points => this.select(points),
       view: () => this.moved(),
-    });
+    }, scatter);
     this.labels = new Labels(ui.labels, ui.canvas, topic => this.add({ kind: 'topic', topic }));
     this.labels.set(tree.all, this.frame);
     this.chips = new Chips(ui.chips, filter => this.remove(filter));

@@ -7,6 +7,7 @@ import * as api from './api';
 import { App } from './app';
 import { fill, h } from './dom';
 import { layout } from './layout';
+import { scatterplot } from './plot';
 import { follow } from './theme';
 import { TopicTree } from './topics';
 
@@ -27,7 +28,9 @@ async function start(): Promise<void> {
   const name = address.map ?? (await listing)[0]?.name;
   if (name === undefined) return nothing();
   document.title = `${name} · Portolan`;
-  const [listed, info, topics] = await Promise.all([listing, api.info(name), api.topics(name)]);
+  const asked = Promise.all([listing, api.info(name), api.topics(name)]);
+  const scatter = scatterplot(ui.canvas);
+  const [listed, info, topics] = await asked;
   if (listed.length > 1) {
     const change = (event: Event): void => location.assign(`?map=${encodeURIComponent((event.target as HTMLSelectElement).value)}`);
     fill(ui.name, h('select', { 'aria-label': 'Map', onchange: change }, ...listed.map(map => h('option', { value: map.name, selected: map.name === name }, map.name))));
@@ -35,7 +38,7 @@ async function start(): Promise<void> {
   ui.name.title = `${info.table}.${info.column}, laid out by ${info.projection}`;
   const table = listed.find(map => map.name === name)?.table;
   const others = listed.filter(map => map.table === table && map.name !== name).map(map => map.name);
-  app = new App(ui, info, new TopicTree(topics), address, others);
+  app = new App(ui, info, new TopicTree(topics), address, others, scatter);
   await app.start();
   const stale = listed.find(map => map.name === name);
   if (stale && ((stale.new_rows ?? 0) > 0 || (stale.gone_rows ?? 0) > 0)) {

@@ -37,10 +37,31 @@ export interface View {
   scale: number;
 }
 
-type Scatterplot = ReturnType<typeof createScatterplot>;
+export type Scatterplot = ReturnType<typeof createScatterplot>;
+
+/** What points are drawn with. Making it takes a while, in which others may be waited for. */
+export function scatterplot(canvas: HTMLCanvasElement): Scatterplot {
+  const [width, height] = room(canvas);
+  return createScatterplot({
+    canvas,
+    width,
+    height,
+    lassoColor: '#d9485f',
+    lassoMinDelay: 8,
+    lassoMinDist: 3,
+    lassoLineWidth: 1.5,
+    pointSize: 4,
+    pointSizeSelected: 0,
+    pointOutlineWidth: 0,
+    opacity: 0.85,
+    showReticle: false,
+    deselectOnDblClick: false,
+    actionKeyMap: { lasso: 'shift' },
+    syncEvents: true,
+  } as Parameters<typeof createScatterplot>[0]);
+}
 
 export class Plot {
-  private readonly plot: Scatterplot;
   private readonly resizes: ResizeObserver;
   private drawn: Drawn | null = null;
   private busy = false;
@@ -61,26 +82,12 @@ export class Plot {
     /** How far the map reaches from the middle of the square, to the sides and up. */
     private readonly all: [number, number],
     handlers: Handlers,
+    private readonly plot = scatterplot(canvas),
   ) {
     [this.width, this.height] = room(canvas);
     this.home = { x: 0, y: 0, extent: all };
-    this.plot = createScatterplot({
-      canvas,
-      width: this.width,
-      height: this.height,
-      lassoColor: '#d9485f',
-      lassoMinDelay: 8,
-      lassoMinDist: 3,
-      lassoLineWidth: 1.5,
-      pointSize: 4,
-      pointSizeSelected: 0,
-      pointOutlineWidth: 0,
-      opacity: 0.85,
-      showReticle: false,
-      deselectOnDblClick: false,
-      actionKeyMap: { lasso: 'shift' },
-      syncEvents: true,
-    } as Parameters<typeof createScatterplot>[0]);
+    // It may have been made before there was anything around the canvas.
+    this.plot.set({ width: this.width, height: this.height });
     const view = eachFrame(() => handlers.view());
     this.plot.subscribe('view', view);
     let hovered: number | null = null;

@@ -174,6 +174,35 @@ fn new_rows_go_where_their_neighbours_are() {
     assert!(matches!(place(&lone, 3, &Topics::default()), Err(Error::Shape(_))));
 }
 
+/// A row between two topics, a little nearer to one of them, belongs where its neighbours are.
+#[test]
+fn neighbours_have_a_say() {
+    const EACH: usize = 40;
+    let mut values = Vec::new();
+    for row in 0..2 * EACH {
+        let towards = [0.05 * signed(8, row as u64, 0), 0.05 * signed(8, row as u64, 1)];
+        let at = if row < EACH { [1.0, 0.0] } else { [0.0, 1.0] };
+        values.extend([at[0] + towards[0], at[1] + towards[1]]);
+    }
+    values.extend([0.69, 0.72]);
+    let rows = Rows::new(&values, 2).unwrap();
+    let side = |row: usize| if row < EACH { 0 } else { EACH };
+    for others in [0, EACH] {
+        let near = |row: usize| {
+            let from = if row == 2 * EACH { others } else { side(row) };
+            (from..from + EACH).filter(move |&other| other != row).take(5)
+        };
+        let neighbours: Vec<u32> = (0..=2 * EACH).flat_map(near).map(|row| row as u32).collect();
+        let distances = vec![0.1; neighbours.len()];
+        let graph = Graph { k: 5, neighbours, distances, recall: 1.0 };
+        let options = Options { counts: vec![2], ..Options::default() };
+        let found = topics(rows, &graph, &options, &Unwatched).unwrap();
+        let nearest = &found.depths[0].nearest;
+        assert_ne!(nearest[0], nearest[EACH]);
+        assert_eq!(nearest[2 * EACH], nearest[others]);
+    }
+}
+
 #[test]
 fn few_rows_have_few_topics() {
     assert_eq!(counts_for(100_000), [8, 64, 512]);

@@ -132,19 +132,23 @@ fn listed(function: &str, array: &ArrayRef, dims: Option<usize>) -> Result<Dense
             "{function}: vectors of {dims} and {other} dimensions cannot meet; all must be of one length"
         );
     }
-    let mut values = vec![0.0f32; lists.len() * dims];
-    let mut whole = vec![true; lists.len()];
-    for (row, out) in values.chunks_exact_mut(dims.max(1)).enumerate().take(lists.len()) {
+    // What is before the first list and behind the last belongs to other batches.
+    let starts = lists.value_offsets();
+    let (first, end) = (starts.first().copied(), starts.last().copied());
+    let (first, end) = (first.unwrap_or_default() as usize, end.unwrap_or_default() as usize);
+    let numbers = cast(&lists.values().slice(first, end - first), &DataType::Float32)?;
+    let numbers = numbers.as_primitive::<Float32Type>();
+    let mut values = Vec::with_capacity(lists.len() * dims);
+    let mut whole = Vec::with_capacity(lists.len());
+    for row in 0..lists.len() {
         if lists.is_null(row) {
-            whole[row] = false;
+            values.resize(values.len() + dims, 0.0);
+            whole.push(false);
             continue;
         }
-        let numbers = cast(&lists.value(row), &DataType::Float32)?;
-        whole[row] = numbers.null_count() == 0;
-        out.copy_from_slice(numbers.as_primitive::<Float32Type>().values());
-    }
-    if dims == 0 {
-        whole = (0..lists.len()).map(|row| lists.is_valid(row)).collect();
+        let vector = numbers.slice(starts[row] as usize - first, dims);
+        values.extend_from_slice(vector.values());
+        whole.push(vector.null_count() == 0);
     }
     let nulls = whole.contains(&false).then(|| NullBuffer::from(whole));
     Ok(Dense { values: Values::Full(Float32Array::from(values)), dims, nulls })

@@ -4,10 +4,10 @@
 //! Topics are cells around centres of directions, found for the first two depths at once: a row goes
 //! where it is near both its topic's centre and that of the topic above, and a topic goes under the
 //! centre that its rows are nearest to. So the depths fit into each other exactly and neither has to
-//! give way to the other: held to the classes of 20,000 dictionary entries, both are about as good as
-//! k-means with as many centres by itself, where cells of a map in 5 dimensions, communities of the
-//! graph, and Ward's tree over small cells were .02 to .05 of mutual information below it. Deeper
-//! topics divide those of the second depth.
+//! give way to the other. In the end a row's neighbours have a say in where it belongs. Held to the
+//! classes of 20,000 dictionary entries, both depths are as good as k-means with as many centres by
+//! itself, where cells of a map in 5 dimensions, communities of the graph, and Ward's tree over small
+//! cells were .02 to .05 of mutual information below it. Deeper topics divide those of the second depth.
 //!
 //! The graph says how sure it is: a row whose neighbours, and whose neighbours' neighbours, lie in
 //! other topics is noise, though its nearest topic is known.
@@ -109,7 +109,7 @@ pub fn topics(rows: Rows, graph: &Graph, options: &Options, watch: &dyn Watch) -
         [] => counts_for(order.different()),
         counts => counts.to_vec(),
     };
-    let levels = nested::levels(&prepared, &order, &counts, options, watch)?;
+    let levels = nested::levels(&prepared, &order, graph, &counts, options, watch)?;
     let ranks = order.ranks();
     let mut depths: Vec<Depth> = Vec::with_capacity(levels.len());
     for level in levels {

@@ -6,6 +6,7 @@ use super::Options;
 use super::assign::Targets;
 use super::centres::{Cells, Centre, Points, Sum, cells, sums, targets};
 use crate::error::Result;
+use crate::graph::Graph;
 use crate::order::Order;
 use crate::prepare::Prepared;
 use crate::random;
@@ -21,15 +22,22 @@ const ABOVE: f32 = 0.8;
 /// information with given classes is higher still, but one topic swallows two fifths of the rows and
 /// says nothing.
 const LARGER: f32 = 0.09;
+/// How much the middle of a row's neighbours counts beside the row when it gets its topic in the end: what lies around
+/// a short text tells what it is about. With .5 the mutual information with given classes is .002 to .004 higher at all
+/// depths, with 2 no higher than without.
+const AROUND: f32 = 0.5;
 /// How often the first two depths move together.
 const MOVES: usize = 10;
 /// How often centres are sought from the beginning; the best are taken.
 const TRIES: u64 = 4;
+/// Rows that look around at once.
+const BLOCK: usize = 16_384;
 
 /// The topic of every rank at each of so many depths.
 pub fn levels(
     prepared: &Prepared,
     order: &Order,
+    graph: &Graph,
     counts: &[usize],
     options: &Options,
     watch: &dyn Watch,
@@ -52,6 +60,9 @@ pub fn levels(
         if depth == 2 {
             tree.settle(&steps)?;
         }
+        if depth == counts.len().min(2) as u64 {
+            tree.look_around(graph, &steps)?;
+        }
         steps.take(1)?;
     }
     Ok(tree.topics())
@@ -73,6 +84,21 @@ fn best_cells(
         }
     }
     Ok(best.map(|best| best.centres).unwrap_or_default())
+}
+
+/// Adds a row and the middle of its neighbours to zeros, in their shares.
+fn blur(points: Points, graph: &Graph, rank: u32, to: &mut [f32]) {
+    let row = points.order.first(rank as usize);
+    let near: Vec<u32> = graph.near(row).map(|(id, _)| id).collect();
+    let share = 1.0 / (1.0 + AROUND);
+    let mut add = |row: usize, share: f32| {
+        let (row, factor) = points.prepared.row(row);
+        to.iter_mut().zip(row).for_each(|(sum, x)| *sum += share * factor * x);
+    };
+    add(row, share);
+    // A few neighbours: exact.
+    let each = share * AROUND / near.len().max(1) as f32;
+    near.into_iter().for_each(|row| add(row as usize, each));
 }
 
 /// Topics of one depth.
@@ -116,6 +142,22 @@ impl Tree<'_> {
                 break;
             }
         }
+        Ok(())
+    }
+
+    /// Gives every row the topic that is best for it and the middle of its neighbours together.
+    fn look_around(&mut self, graph: &Graph, steps: &Steps) -> Result<()> {
+        let (targets, width) = (self.targets(), self.points.width());
+        let mut of = Vec::with_capacity(self.ranks.len());
+        for ranks in self.ranks.chunks(BLOCK) {
+            let mut blurred = vec![0f32; ranks.len() * width];
+            let rows = blurred.par_chunks_exact_mut(width).zip(ranks).with_min_len(64);
+            rows.for_each(|(to, &rank)| blur(self.points, graph, rank, to));
+            let row = |i: usize| (&blurred[i * width..(i + 1) * width], 1.0);
+            let best = targets.best(ranks.len(), row, steps)?;
+            of.extend(best.into_iter().map(|(topic, _)| topic));
+        }
+        self.of = of;
         Ok(())
     }
 
