@@ -89,7 +89,7 @@ pub async fn open(location: &str, options: &OpenOptions, stores: &Stores) -> Res
     let shelf = Shelf::new(Store::new(storage.clone()));
     let catalog = Arc::new(Catalog::new(storage));
     let models = models(&url, options.read_only);
-    let vectors = options.memory_limit.map_or(VECTOR_BYTES, |limit| (limit / 4).min(VECTOR_BYTES));
+    let vectors = options.memory_limit.map_or(VECTOR_BYTES, |limit| (limit / 2).min(VECTOR_BYTES));
     let columns = Arc::new(Columns::new(vectors));
     let grounds = Grounds::new(catalog.clone());
     let context = build(options, stores, &models, &columns, &shelf, &grounds)?;

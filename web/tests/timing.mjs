@@ -45,11 +45,11 @@ console.log('megabytes', JSON.stringify(memory()));
 if (shot) await page.screenshot({ path: shot });
 
 /** What requests take, the median of some. */
-async function asked(what, path, times) {
+async function asked(what, path, times, accept = 'application/json') {
   const took = [];
   for (let time = 0; time < times; time++) {
     const start = performance.now();
-    const answer = await fetch(new URL(path(time), SERVER));
+    const answer = await fetch(new URL(path(time), SERVER), { headers: { accept } });
     await answer.arrayBuffer();
     if (!answer.ok) throw new Error(`${what}: ${answer.status}`);
     took.push(performance.now() - start);
@@ -60,5 +60,5 @@ async function asked(what, path, times) {
 const points = await (await fetch(new URL(`/maps/${map}/points?columns=id&rows=30`, SERVER))).json();
 const id = time => encodeURIComponent(points[time % points.length].id);
 await asked('a row that is pointed at', time => `/maps/${map}/row/${id(time)}`, 30);
-await asked('rows like another', time => `/maps/${map}/search?q=${id(time)}&by=like`, 10);
+await asked('rows like another', time => `/maps/${map}/search?q=${id(time)}&by=like`, 10, 'application/vnd.apache.arrow.stream');
 await browser.close();
