@@ -140,13 +140,13 @@ fn listed(function: &str, array: &ArrayRef, dims: Option<usize>) -> Result<Dense
     let numbers = numbers.as_primitive::<Float32Type>();
     let mut values = Vec::with_capacity(lists.len() * dims);
     let mut whole = Vec::with_capacity(lists.len());
-    for row in 0..lists.len() {
+    for (row, &start) in starts.iter().enumerate().take(lists.len()) {
         if lists.is_null(row) {
             values.resize(values.len() + dims, 0.0);
             whole.push(false);
             continue;
         }
-        let vector = numbers.slice(starts[row] as usize - first, dims);
+        let vector = numbers.slice(start as usize - first, dims);
         values.extend_from_slice(vector.values());
         whole.push(vector.null_count() == 0);
     }
