@@ -71,15 +71,8 @@ async fn points_come_in_one_order_whole_or_in_parts() {
     assert!(depths.is_sorted(), "{depths:?}");
 }
 
-/// The bytes of a text in hex, as SQL writes it.
-fn from_hex(text: &str) -> Vec<u8> {
-    let digits = text.trim_start_matches("X'").trim_end_matches('\'').as_bytes();
-    let byte = |two: &[u8]| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap();
-    digits.chunks(2).map(byte).collect()
-}
-
-/// The bytes of a BMP of one colour, as SQL writes them.
-pub fn bmp(width: u32, height: u32, [r, g, b]: [u8; 3]) -> String {
+/// The bytes of a BMP of one colour.
+fn bmp_bytes(width: u32, height: u32, [r, g, b]: [u8; 3]) -> Vec<u8> {
     let line = (width as usize * 3).next_multiple_of(4);
     let mut bytes = b"BM".to_vec();
     let size = u32::try_from(54 + line * height as usize).unwrap();
@@ -91,6 +84,12 @@ pub fn bmp(width: u32, height: u32, [r, g, b]: [u8; 3]) -> String {
         row.resize(line, 0);
         bytes.extend(row);
     }
+    bytes
+}
+
+/// The same as SQL writes them.
+pub fn bmp(width: u32, height: u32, colour: [u8; 3]) -> String {
+    let bytes = bmp_bytes(width, height, colour);
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("X'{hex}'")
 }
@@ -168,7 +167,7 @@ async fn pictures_in_files_are_shown_where_that_is_allowed() {
     for name in ["in", "out"] {
         std::fs::create_dir(at(name)).unwrap();
     }
-    let picture = from_hex(&bmp(120, 60, [20, 120, 220]));
+    let picture = bmp_bytes(120, 60, [20, 120, 220]);
     for name in ["in/1.bmp", "in/2.bmp", "out/4.bmp"] {
         std::fs::write(at(name), &picture).unwrap();
     }

@@ -86,7 +86,7 @@ export class Plot {
   ) {
     [this.width, this.height] = room(canvas);
     this.home = { x: 0, y: 0, extent: all };
-    // It may have been made before there was anything around the canvas.
+    // The room may have changed since it was made.
     this.plot.set({ width: this.width, height: this.height });
     const view = eachFrame(() => handlers.view());
     this.plot.subscribe('view', view);

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, AsArray, Float32Array, RecordBatch, UInt32Array};
-use arrow::datatypes::{Field, Float32Type, Schema, ToByteSlice, UInt32Type};
+use arrow::datatypes::{Float32Type, ToByteSlice, UInt32Type};
 use arrow::ipc::reader::FileReader;
 use arrow::ipc::writer::FileWriter;
 use bytes::Bytes;
 use portolan_kernels::Result;
 use portolan_kernels::graph::Graph;
 
+use super::points::table;
 use crate::window::Partition;
 
 /// Keeps what is made, by names that say of what and how.
@@ -26,6 +27,9 @@ pub trait Shelf: Send + Sync {
 
 /// Stages that take less than this are not worth keeping.
 const WORTH_KEEPING: Duration = Duration::from_secs(1);
+
+/// What a file says of a graph beside its columns: the bits of its recall.
+const RECALL: &str = "recall";
 
 /// The stages of one map.
 pub struct Stages<'a> {
@@ -96,57 +100,50 @@ impl<'a> Stages<'a> {
 }
 
 fn write_graph(graph: &Graph) -> Option<Bytes> {
-    let about = [("k", graph.k.to_string()), ("recall", graph.recall.to_bits().to_string())];
     let neighbours = UInt32Array::from(graph.neighbours.clone());
     let distances = Float32Array::from(graph.distances.clone());
     let columns: Vec<(&str, ArrayRef)> =
         vec![("neighbours", Arc::new(neighbours)), ("distances", Arc::new(distances))];
-    write(columns, &about)
+    write(columns, HashMap::from([(RECALL.to_string(), graph.recall.to_bits().to_string())]))
 }
 
 fn read_graph(kept: Bytes, rows: usize) -> Option<Graph> {
-    let (columns, about) = read(kept)?;
-    let neighbours = columns.column_by_name("neighbours")?.as_primitive_opt::<UInt32Type>()?;
-    let distances = columns.column_by_name("distances")?.as_primitive_opt::<Float32Type>()?;
+    let kept = read(kept)?;
+    let neighbours = kept.column_by_name("neighbours")?.as_primitive_opt::<UInt32Type>()?;
+    let distances = kept.column_by_name("distances")?.as_primitive_opt::<Float32Type>()?;
     let graph = Graph {
-        k: about.get("k")?.parse().ok()?,
+        k: neighbours.len().checked_div(rows)?,
         neighbours: neighbours.values().to_vec(),
         distances: distances.values().to_vec(),
-        recall: f32::from_bits(about.get("recall")?.parse().ok()?),
+        recall: f32::from_bits(kept.schema_ref().metadata().get(RECALL)?.parse().ok()?),
     };
     graph.check(rows).ok().map(|()| graph)
 }
 
 fn write_places(places: &[[f32; 2]]) -> Option<Bytes> {
     let numbers = Float32Array::from(places.as_flattened().to_vec());
-    write(vec![("places", Arc::new(numbers))], &[])
+    write(vec![("places", Arc::new(numbers))], HashMap::new())
 }
 
 fn read_places(kept: Bytes, rows: usize) -> Option<Vec<[f32; 2]>> {
-    let (columns, _) = read(kept)?;
-    let numbers = columns.column_by_name("places")?.as_primitive_opt::<Float32Type>()?;
+    let kept = read(kept)?;
+    let numbers = kept.column_by_name("places")?.as_primitive_opt::<Float32Type>()?;
     let (places, rest) = numbers.values().as_chunks::<2>();
     (places.len() == rows && rest.is_empty()).then(|| places.to_vec())
 }
 
-fn write(columns: Vec<(&str, ArrayRef)>, about: &[(&str, String)]) -> Option<Bytes> {
-    let fields: Vec<Field> = columns
-        .iter()
-        .map(|(name, column)| Field::new(*name, column.data_type().clone(), false))
-        .collect();
-    let about = about.iter().map(|(name, value)| ((*name).to_string(), value.clone())).collect();
-    let schema = Arc::new(Schema::new_with_metadata(fields, about));
-    let columns = columns.into_iter().map(|(_, column)| column).collect();
-    let batch = RecordBatch::try_new(schema.clone(), columns).ok()?;
+/// Columns, and what is said of them, as a file of Arrow's.
+fn write(columns: Vec<(&str, ArrayRef)>, about: HashMap<String, String>) -> Option<Bytes> {
+    let batch = table(columns).ok()?;
+    let schema = Arc::new(batch.schema().as_ref().clone().with_metadata(about));
     let mut file = FileWriter::try_new(Vec::new(), &schema).ok()?;
-    file.write(&batch).ok()?;
+    file.write(&batch.with_schema(schema).ok()?).ok()?;
     Some(Bytes::from(file.into_inner().ok()?))
 }
 
-fn read(kept: Bytes) -> Option<(RecordBatch, HashMap<String, String>)> {
+fn read(kept: Bytes) -> Option<RecordBatch> {
     let mut file = FileReader::try_new(std::io::Cursor::new(kept), None).ok()?;
-    let batch = file.next()?.ok()?;
-    Some((batch.clone(), batch.schema().metadata().clone()))
+    file.next()?.ok()
 }
 
 #[cfg(test)]

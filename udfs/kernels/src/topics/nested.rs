@@ -23,8 +23,9 @@ const ABOVE: f32 = 0.8;
 /// says nothing.
 const LARGER: f32 = 0.09;
 /// How much the middle of a row's neighbours counts beside the row when it gets its topic in the end: what lies around
-/// a short text tells what it is about. With .5 the mutual information with given classes is .002 to .004 higher at all
-/// depths, with 2 no higher than without.
+/// a short text tells what it is about. With .5 the mutual information of all rows with given classes is .001 to .004
+/// higher at all depths and both sizes, and that of the rows that are not noise .003 to .008 lower at the first two; with
+/// 2 the former is no higher than without.
 const AROUND: f32 = 0.5;
 /// How often the first two depths move together.
 const MOVES: usize = 10;
