@@ -15,7 +15,7 @@ struct File {
 }
 
 /// What `web/` is built into.
-const FILES: [File; 5] = [
+const FILES: [File; 6] = [
     File {
         path: "/",
         content_type: "text/html; charset=utf-8",
@@ -25,6 +25,11 @@ const FILES: [File; 5] = [
         path: "/page.js",
         content_type: "text/javascript; charset=utf-8",
         content: include_bytes!("../../web/dist/page.js"),
+    },
+    File {
+        path: "/app.js",
+        content_type: "text/javascript; charset=utf-8",
+        content: include_bytes!("../../web/dist/app.js"),
     },
     File {
         path: "/page.css",

@@ -476,7 +476,7 @@ async fn the_page_is_in_the_binary_and_browsers_are_told_to_be_careful() {
     assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
     let tag = page.headers()["etag"].to_str().unwrap().to_string();
     let html = page.text().await.unwrap();
-    for file in ["/page.js", "/page.css", "/icon.svg"] {
+    for file in ["/page.js", "/app.js", "/page.css", "/icon.svg"] {
         assert!(html.contains(&format!(".{file}\"")), "{file}: {html}");
         assert_eq!(served.get(file).send().await.unwrap().status().as_u16(), 200);
     }

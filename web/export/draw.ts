@@ -1,6 +1,7 @@
 // Points on the canvas: each a copy of a dot of its colour.
 
 import type { Theme } from '../src/colours';
+import { dot } from '../src/dots';
 import type { MapData } from './data';
 import type { View } from './view';
 
@@ -52,17 +53,9 @@ export class Drawing {
   }
 
   private dot(colour: string, radius: number, half: number): HTMLCanvasElement {
-    const known = this.dots.get(colour);
-    if (known) return known;
-    const dot = document.createElement('canvas');
-    dot.width = dot.height = half * 2;
-    const context = dot.getContext('2d') as CanvasRenderingContext2D;
-    context.fillStyle = colour;
-    context.beginPath();
-    context.arc(half, half, radius, 0, Math.PI * 2);
-    context.fill();
-    this.dots.set(colour, dot);
-    return dot;
+    const known = this.dots.get(colour) ?? dot(colour, radius, half);
+    this.dots.set(colour, known);
+    return known;
   }
 }
 

@@ -1,7 +1,7 @@
 // The page's address holds what is seen, so that it can be kept and sent.
 
 import type { SearchBy } from './api';
-import type { View } from './plot';
+import type { View } from './view';
 
 export interface Address {
   map?: string;

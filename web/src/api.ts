@@ -1,7 +1,5 @@
 // What the server says, and how it is asked.
 
-import { RecordBatchReader, type Vector } from 'apache-arrow';
-
 export type Kind = 'text' | 'number' | 'time' | 'flag' | 'vector' | 'other';
 
 export interface Column {
@@ -58,6 +56,13 @@ export interface Topic {
   y: number | null;
 }
 
+/** A point that is drawn before all are there. */
+export interface Sampled {
+  x: number;
+  y: number;
+  topic_id: number | null;
+}
+
 export interface Content {
   id: string;
   point: Record<string, unknown>;
@@ -65,8 +70,6 @@ export interface Content {
 }
 
 export type SearchBy = 'meaning' | 'like' | 'words' | 'exact' | 'regex';
-
-const ARROW = 'application/vnd.apache.arrow.stream';
 
 /** Files that rows can be had as. */
 export const FILES = { csv: 'text/csv', parquet: 'application/vnd.apache.parquet' };
@@ -97,7 +100,7 @@ export class Refused extends Error {
 
 let asking: Promise<string> | null = null;
 
-async function ask(path: string, init: RequestInit = {}): Promise<Response> {
+export async function ask(path: string, init: RequestInit = {}): Promise<Response> {
   for (;;) {
     const headers = new Headers(init.headers);
     const token = sessionStorage.getItem(KEPT);
@@ -120,7 +123,7 @@ async function ask(path: string, init: RequestInit = {}): Promise<Response> {
   }
 }
 
-const of = (map: string): string => `maps/${encodeURIComponent(map)}`;
+export const of = (map: string): string => `maps/${encodeURIComponent(map)}`;
 
 export async function maps(): Promise<MapListed[]> {
   return (await (await ask('maps')).json()).maps;
@@ -134,43 +137,9 @@ export async function topics(map: string): Promise<Topic[]> {
   return (await ask(`${of(map)}/topics`)).json();
 }
 
-/** Columns of all points, batch by batch, in the order in which they are stored. */
-export async function* columns(
-  map: MapInfo,
-  names: string[],
-  signal?: AbortSignal,
-  cut?: number,
-): AsyncGenerator<Vector[]> {
-  const query = new URLSearchParams({ columns: names.join(','), version: map.version });
-  if (cut !== undefined) query.set('cut', String(cut));
-  yield* arrow(`${of(map.name)}/points?${query}`, signal);
-}
-
-/** A score for each point; NaN where there is none. */
-export async function search(map: MapInfo, by: SearchBy, q: string, signal?: AbortSignal): Promise<Float32Array> {
-  const query = new URLSearchParams({ by, q, version: map.version });
-  const scores = new Float32Array(map.rows).fill(Number.NaN);
-  let at = 0;
-  for await (const [vector] of arrow(`${of(map.name)}/search?${query}`, signal)) {
-    if (!vector) continue;
-    if (vector.nullCount === 0) {
-      scores.set(vector.toArray() as Float32Array, at);
-    } else {
-      for (let i = 0; i < vector.length; i++) scores[at + i] = (vector.get(i) as number | null) ?? Number.NaN;
-    }
-    at += vector.length;
-  }
-  return scores;
-}
-
-async function* arrow(path: string, signal?: AbortSignal): AsyncGenerator<Vector[]> {
-  const init: RequestInit = { headers: { accept: ARROW } };
-  if (signal) init.signal = signal;
-  const response = await ask(path, init);
-  const reader = await RecordBatchReader.from(response);
-  for await (const batch of reader) {
-    yield batch.schema.fields.map((_, at) => batch.getChildAt(at) as Vector);
-  }
+/** What the map's page draws first: a sample of its points, as plain numbers. */
+export async function sample(map: string, rows: number): Promise<Sampled[]> {
+  return (await ask(`${of(map)}/points?columns=x,y,topic_id&rows=${rows}`)).json();
 }
 
 export async function row(map: MapInfo, id: string, signal?: AbortSignal): Promise<Content> {

@@ -15,13 +15,14 @@ import { listen } from './keys';
 import { Labels } from './labels';
 import type { Layout } from './layout';
 import { type Chosen, colouring, legend } from './legend';
-import { Plot, type Scatterplot } from './plot';
-import { type Categories, type Frame, frame, mostOf, Points, type Values, values as read } from './points';
+import { Plot } from './plot';
+import { type Categories, Points, type Values, values as read } from './points';
 import { SearchPanel } from './search';
 import * as sql from './sql';
 import { theme } from './theme';
 import { Timeline } from './timeline';
 import type { TopicTree } from './topics';
+import { type Frame, frame, type Part } from './view';
 
 export class App {
   readonly points: Points;
@@ -61,7 +62,8 @@ export class App {
     private readonly address: Address,
     /** Other maps of the same rows. */
     private readonly others: string[],
-    scatter: Scatterplot,
+    /** The part of the map that is seen unless something else is asked for. */
+    home: Part,
   ) {
     this.points = new Points(map);
     this.contents = new Contents(map);
@@ -72,7 +74,8 @@ export class App {
       pick: at => this.pick(at),
       lasso: points => this.select(points),
       view: () => this.moved(),
-    }, scatter);
+    });
+    this.plot.settle(home);
     this.labels = new Labels(ui.labels, ui.canvas, topic => this.add({ kind: 'topic', topic }));
     this.labels.set(tree.all, this.frame);
     this.chips = new Chips(ui.chips, filter => this.remove(filter));
@@ -81,7 +84,6 @@ export class App {
     this.timeline = new Timeline(this, ui.time);
     this.card = new Card(ui.card, map, this.contents, () => this.searching.looked);
     if (address.view) this.plot.see(address.view);
-    else this.plot.fit();
     this.chooseBeside();
     listen(this);
   }
@@ -94,7 +96,6 @@ export class App {
     await this.points.read(this.stop.signal, () => {
       // The first at once, then whenever there are many more.
       if (this.points.count < next) return;
-      if (next === 1) this.plot.settle(mostOf(this.points, this.frame.extent));
       next = this.points.count * 3;
       this.draw();
       this.showCount();

@@ -8,8 +8,9 @@ import * as filters from './filters';
 import { Labels } from './labels';
 import { type Stage, stage } from './layout';
 import { Plot } from './plot';
-import { frame, mostOf, Points } from './points';
+import { Points } from './points';
 import { TopicTree } from './topics';
+import { frame, mostOf } from './view';
 
 /** How the first map's points are drawn, before filters. */
 export interface Look {

@@ -68,6 +68,13 @@ export function eachFrame(run: () => void): () => void {
   };
 }
 
+/** When what is there has been seen; soon, where nothing is drawn because nobody looks. */
+export const painted = (): Promise<void> =>
+  new Promise(resolve => {
+    requestAnimationFrame(() => setTimeout(resolve));
+    setTimeout(resolve, 100);
+  });
+
 /** Runs when nothing has asked for it for a while. */
 export function settled(milliseconds: number, run: () => void): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -1,6 +1,6 @@
 // Groups of rows that say the same, as the map knows them.
 
-import * as api from './api';
+import { columns } from './columns';
 import type { App } from './app';
 import { counted, fill, h, rows } from './dom';
 import type { Room, Sheet } from './drawer';
@@ -80,7 +80,7 @@ export class DuplicatesSheet implements Sheet {
 async function read({ map }: App): Promise<Group[]> {
   const groups = new Map<number, { at: number; distance: number; isKept: boolean }[]>();
   let start = 0;
-  for await (const [clusters, classes, distances] of api.columns(map, ['cluster_id', 'duplicate_class', 'distance_to_retained'])) {
+  for await (const [clusters, classes, distances] of columns(map, ['cluster_id', 'duplicate_class', 'distance_to_retained'])) {
     if (!clusters || !classes || !distances) continue;
     for (let row = 0; row < clusters.length; row++) {
       const cluster = clusters.get(row) as number | null;

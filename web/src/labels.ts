@@ -3,7 +3,7 @@
 import type { Topic } from './api';
 import { h } from './dom';
 import type { Plot } from './plot';
-import type { Frame } from './points';
+import type { Frame } from './view';
 
 interface Label {
   topic: Topic;

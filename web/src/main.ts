@@ -4,10 +4,10 @@ import './paper.css';
 import './style.css';
 import { read } from './address';
 import * as api from './api';
-import { App } from './app';
-import { fill, h } from './dom';
+import type { App } from './app';
+import { fill, h, painted } from './dom';
 import { layout } from './layout';
-import { scatterplot } from './plot';
+import { sketch, SKETCHED } from './sketch';
 import { follow } from './theme';
 import { TopicTree } from './topics';
 
@@ -28,9 +28,7 @@ async function start(): Promise<void> {
   const name = address.map ?? (await listing)[0]?.name;
   if (name === undefined) return nothing();
   document.title = `${name} · Portolan`;
-  const asked = Promise.all([listing, api.info(name), api.topics(name)]);
-  const scatter = scatterplot(ui.canvas);
-  const [listed, info, topics] = await asked;
+  const [listed, info, topics, sample] = await Promise.all([listing, api.info(name), api.topics(name), api.sample(name, SKETCHED)]);
   if (listed.length > 1) {
     const change = (event: Event): void => location.assign(`?map=${encodeURIComponent((event.target as HTMLSelectElement).value)}`);
     fill(ui.name, h('select', { 'aria-label': 'Map', onchange: change }, ...listed.map(map => h('option', { value: map.name, selected: map.name === name }, map.name))));
@@ -38,8 +36,13 @@ async function start(): Promise<void> {
   ui.name.title = `${info.table}.${info.column}, laid out by ${info.projection}`;
   const table = listed.find(map => map.name === name)?.table;
   const others = listed.filter(map => map.table === table && map.name !== name).map(map => map.name);
-  app = new App(ui, info, new TopicTree(topics), address, others, scatter);
+  const tree = new TopicTree(topics);
+  const { canvas, home } = sketch(ui.canvas, info, tree, sample, address.view);
+  await painted();
+  const { App } = await import('./app');
+  app = new App(ui, info, tree, address, others, home);
   await app.start();
+  canvas.remove();
   const stale = listed.find(map => map.name === name);
   if (stale && ((stale.new_rows ?? 0) > 0 || (stale.gone_rows ?? 0) > 0)) {
     app.say(`The table has changed since: ${stale.new_rows ?? 0} rows are new, ${stale.gone_rows ?? 0} are gone. REFRESH MAP ${name} brings the map up to date.`);

@@ -2,7 +2,7 @@
 
 import createScatterplot from 'regl-scatterplot';
 import { eachFrame } from './dom';
-import type { Part } from './points';
+import { dots, growth, type Part, type Places, room, scaleOf, screen, type View } from './view';
 
 export interface Drawn {
   x: Float32Array;
@@ -24,44 +24,8 @@ export interface Handlers {
   view(): void;
 }
 
-/** Where points are. */
-export interface Places {
-  x: Float32Array;
-  y: Float32Array;
-}
-
-/** What is seen: the middle, and how large the square from -1 to 1 is beside the height of the window. */
-export interface View {
-  x: number;
-  y: number;
-  scale: number;
-}
-
-export type Scatterplot = ReturnType<typeof createScatterplot>;
-
-/** What points are drawn with. Making it takes a while, in which others may be waited for. */
-export function scatterplot(canvas: HTMLCanvasElement): Scatterplot {
-  const [width, height] = room(canvas);
-  return createScatterplot({
-    canvas,
-    width,
-    height,
-    lassoColor: '#d9485f',
-    lassoMinDelay: 8,
-    lassoMinDist: 3,
-    lassoLineWidth: 1.5,
-    pointSize: 4,
-    pointSizeSelected: 0,
-    pointOutlineWidth: 0,
-    opacity: 0.85,
-    showReticle: false,
-    deselectOnDblClick: false,
-    actionKeyMap: { lasso: 'shift' },
-    syncEvents: true,
-  } as Parameters<typeof createScatterplot>[0]);
-}
-
 export class Plot {
+  private readonly plot: ReturnType<typeof createScatterplot>;
   private readonly resizes: ResizeObserver;
   private drawn: Drawn | null = null;
   private busy = false;
@@ -82,12 +46,10 @@ export class Plot {
     /** How far the map reaches from the middle of the square, to the sides and up. */
     private readonly all: [number, number],
     handlers: Handlers,
-    private readonly plot = scatterplot(canvas),
   ) {
     [this.width, this.height] = room(canvas);
+    this.plot = scatterplot(canvas, this.size);
     this.home = { x: 0, y: 0, extent: all };
-    // The room may have changed since it was made.
-    this.plot.set({ width: this.width, height: this.height });
     const view = eachFrame(() => handlers.view());
     this.plot.subscribe('view', view);
     let hovered: number | null = null;
@@ -182,11 +144,7 @@ export class Plot {
 
   /** The scale at which the map is to be seen. */
   fitted(): number {
-    return this.scaleOf(this.home.extent);
-  }
-
-  private scaleOf([right, up]: [number, number]): number {
-    return Math.min(this.width / this.height / right, 1 / up) * 0.92;
+    return scaleOf(this.home.extent, this.size);
   }
 
   /** Makes things larger or smaller around the middle. */
@@ -204,12 +162,7 @@ export class Plot {
 
   /** Where a place of the square is in the window. */
   screen(x: number, y: number): [number, number] {
-    const view = this.matrix();
-    const half = this.height / 2;
-    return [
-      this.width / 2 + ((view[0] as number) * x + (view[12] as number)) * half,
-      half - ((view[5] as number) * y + (view[13] as number)) * half,
-    ];
+    return screen(this.view, this.size, x, y);
   }
 
   /** The same in the window of the browser. */
@@ -237,7 +190,7 @@ export class Plot {
     }
     const most = this.fitted() * 8;
     const scale = Math.min(most, (1.2 * this.width) / this.height / (right - left || 1e-9), 1.2 / (top - bottom || 1e-9));
-    this.see({ x: (left + right) / 2, y: (bottom + top) / 2, scale: Math.max(this.scaleOf(this.all), scale) });
+    this.see({ x: (left + right) / 2, y: (bottom + top) / 2, scale: Math.max(scaleOf(this.all, this.size), scale) });
   }
 
   /** Lets go of what it draws with. */
@@ -272,9 +225,7 @@ export class Plot {
   /** How large and how clear so many points are drawn: where the whole is seen, the same on every map. */
   private dots(count: number): { pointSize: number; opacity: number } {
     const { pointSize, opacity } = dots(count, this.width);
-    // The plot draws points larger by this much at a scale.
-    const larger = Math.asinh(Math.max(1, this.fitted())) / Math.asinh(1);
-    return { pointSize: pointSize / larger, opacity };
+    return { pointSize: pointSize / growth(this.fitted()), opacity };
   }
 
   private matrix(): ArrayLike<number> {
@@ -368,24 +319,29 @@ export class Plot {
   }
 }
 
+/** What points are drawn with. */
+function scatterplot(canvas: HTMLCanvasElement, [width, height]: [number, number]): ReturnType<typeof createScatterplot> {
+  return createScatterplot({
+    canvas,
+    width,
+    height,
+    lassoColor: '#d9485f',
+    lassoMinDelay: 8,
+    lassoMinDist: 3,
+    lassoLineWidth: 1.5,
+    pointSize: 4,
+    pointSizeSelected: 0,
+    pointOutlineWidth: 0,
+    opacity: 0.85,
+    showReticle: false,
+    deselectOnDblClick: false,
+    actionKeyMap: { lasso: 'shift' },
+    syncEvents: true,
+  } as Parameters<typeof createScatterplot>[0]);
+}
+
 /** How far from its middle a finger covers the map, in pixels. */
 const FINGER = 18;
-
-/** The whole pixels that there are for the map. */
-function room(canvas: HTMLCanvasElement): [number, number] {
-  const { width, height } = (canvas.parentElement as Element).getBoundingClientRect();
-  return [Math.floor(width), Math.floor(height)];
-}
-
-/** How large and how clear so many points are drawn. */
-function dots(count: number, width: number): { pointSize: number; opacity: number } {
-  // In a narrow window the map is small, and its points are no smaller for that.
-  const larger = width < 720 ? 1.4 : 1;
-  if (count < 3_000) return { pointSize: 5 * larger, opacity: 0.9 };
-  if (count < 20_000) return { pointSize: 3.6 * larger, opacity: 0.8 };
-  if (count < 200_000) return { pointSize: 2.4 * larger, opacity: 0.65 };
-  return { pointSize: 1.6 * larger, opacity: 0.5 };
-}
 
 /** The order of drawing: what stands back first. What is not named comes after it. */
 function inFront(back: Uint8Array, count: number): number[] {

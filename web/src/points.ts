@@ -1,47 +1,9 @@
 // The points of a map as they arrive, and columns of what is known of them.
 
 import type { Vector } from 'apache-arrow';
-import * as api from './api';
-
-/** A part of the square in which a map is drawn: its middle, and how far it reaches from there, to the sides and up. */
-export interface Part {
-  x: number;
-  y: number;
-  extent: [number, number];
-}
-
-/** Where the map lies in the square from -1 to 1 in which it is drawn. */
-export interface Frame {
-  x: number;
-  y: number;
-  /** Units of the map to one of the square. */
-  unit: number;
-  /** How far it reaches from the middle, to the sides and up. */
-  extent: [number, number];
-}
-
-export function frame({ bounds }: api.MapInfo): Frame {
-  const [width, height] = [bounds.max_x - bounds.min_x, bounds.max_y - bounds.min_y];
-  const unit = Math.max(width, height) / 2 || 1;
-  return { x: (bounds.min_x + bounds.max_x) / 2, y: (bounds.min_y + bounds.max_y) / 2, unit, extent: [width / 2 / unit || 1, height / 2 / unit || 1] };
-}
-
-/** Points that lie as far out as this share of all, to a side, count as far from all others. */
-const FAR = 0.004;
-
-/** The part with nearly all points, where a few lie far from all others; else all of the map. */
-export function mostOf({ x, y, count }: Points, all: [number, number]): Part {
-  const reach = (places: Float32Array): [number, number] => {
-    const sorted = places.slice(0, count).sort();
-    const [low, high] = [sorted[Math.floor(count * FAR)] ?? 0, sorted[Math.floor((count - 1) * (1 - FAR))] ?? 0];
-    const margin = (high - low) * 0.15;
-    return [low - margin, high + margin];
-  };
-  const [[left, right], [bottom, top]] = [reach(x), reach(y)];
-  const extent: [number, number] = [(right - left) / 2, (top - bottom) / 2];
-  const isAll = count * FAR < 1 || Math.max(...extent) * 2 > Math.max(...all);
-  return isAll ? { x: 0, y: 0, extent: all } : { x: (left + right) / 2, y: (bottom + top) / 2, extent };
-}
+import type * as api from './api';
+import { columns } from './columns';
+import { frame } from './view';
 
 export class Points {
   readonly x: Float32Array;
@@ -60,7 +22,7 @@ export class Points {
   /** Reads all, and says after each batch that more are there. */
   async read(signal: AbortSignal, more: () => void): Promise<void> {
     const { x: middleX, y: middleY, unit } = frame(this.map);
-    for await (const [id, x, y, topic] of api.columns(this.map, ['id', 'x', 'y', 'topic_id'], signal)) {
+    for await (const [id, x, y, topic] of columns(this.map, ['id', 'x', 'y', 'topic_id'], signal)) {
       if (!id || !x || !y || !topic) continue;
       const [xs, ys] = [x.toArray() as Float32Array, y.toArray() as Float32Array];
       const start = this.count;
@@ -168,7 +130,7 @@ export async function values(map: api.MapInfo, column: api.Column, signal: Abort
 async function quantities(map: api.MapInfo, { name, kind }: api.Column, signal: AbortSignal): Promise<Quantities> {
   const values = new Float64Array(map.rows).fill(Number.NaN);
   let [at, low, high] = [0, Infinity, -Infinity];
-  for await (const [vector] of api.columns(map, [name], signal)) {
+  for await (const [vector] of columns(map, [name], signal)) {
     for (const value of vector ?? []) {
       const number = value === null ? Number.NaN : Number(value);
       values[at++] = number;
@@ -183,7 +145,7 @@ async function named(map: api.MapInfo, { name }: api.Column, signal: AbortSignal
   const numbers = new Map<string | null, number>();
   const codes = new Uint32Array(map.rows);
   let at = 0;
-  for await (const [vector] of api.columns(map, [name], signal, CUT)) {
+  for await (const [vector] of columns(map, [name], signal, CUT)) {
     for (const value of vector ?? []) {
       const text = value === null ? null : String(value);
       let number = numbers.get(text);

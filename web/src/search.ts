@@ -1,6 +1,7 @@
 // Searching: by meaning with a bound on the score, or by what texts hold.
 
 import * as api from './api';
+import * as columns from './columns';
 import type { App } from './app';
 import { saveAsClassifier } from './classifier';
 import { marked } from './content';
@@ -58,7 +59,7 @@ export class SearchPanel {
     }
     app.ui.search.classList.add('busy');
     try {
-      const scores = await api.search(app.map, by, q, stop.signal);
+      const scores = await columns.search(app.map, by, q, stop.signal);
       if (stop.signal.aborted) return;
       this.scores = scores;
       await this.show(by, q, from);

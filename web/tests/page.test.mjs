@@ -391,6 +391,40 @@ test('the server\'s token is asked for', { timeout: 300_000 }, async () => {
   await invited.context().close();
 });
 
+/** Which pixels of a canvas have a point. */
+const dotted = (page, of) => page.evaluate(of => {
+  const canvas = document.querySelector(of);
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  return Array.from({ length: data.length / 4 }, (_, at) => Number(data[at * 4 + 3] > 60)).join('');
+}, of);
+
+test('a sample is drawn where the points will be, before what draws all of them is there', { timeout: 300_000 }, async () => {
+  const page = await open(browser, { path: 'about:blank', wait: false });
+  for (const view of ['', '&at=0.1000,0.2000,2.500']) {
+    let goOn;
+    const held = new Promise(resolve => (goOn = resolve));
+    await page.route('**/app.js', async route => {
+      await held;
+      await route.continue();
+    }, { times: 1 });
+    await page.goto(new URL(`/?map=glosses${view}`, SERVER).href);
+    await page.waitForSelector('.sketch[data-drawn="1000"]');
+    const colours = await coloured(page, '.sketch');
+    assert.ok(colours > 3000, `${colours} pixels`);
+    const sketched = await dotted(page, '.sketch');
+    await picture(page, `sketch${view && ' near'} 1280`);
+    goOn();
+    await drawn(page);
+    assert.equal(await page.locator('.sketch').count(), 0);
+    const plotted = await dotted(page, 'canvas');
+    const both = [...sketched].filter((dot, at) => dot === '1' && plotted[at] === '1').length;
+    const either = [...sketched].filter((dot, at) => dot === '1' || plotted[at] === '1').length;
+    assert.ok(both > either * 0.6, `${both} of ${either} pixels are the same`);
+  }
+  assert.deepEqual(page.troubles, []);
+  await page.context().close();
+});
+
 test('points are drawn while others come', { timeout: 300_000 }, async () => {
   const page = await open(browser, { path: 'about:blank', wait: false });
   // The answer's second half is held back until the first is drawn.
@@ -398,7 +432,7 @@ test('points are drawn while others come', { timeout: 300_000 }, async () => {
     const ask = window.fetch;
     window.fetch = async (...given) => {
       const response = await ask(...given);
-      if (!String(given[0]).includes('/points')) return response;
+      if (!String(given[0]).includes('/points?columns=id')) return response;
       const whole = new Uint8Array(await response.arrayBuffer());
       window.rest = new Promise(resolve => (window.goOn = resolve));
       const cut = Number(response.headers.get('x-cut') ?? 0) || Math.floor(whole.length / 2);
@@ -415,7 +449,7 @@ test('points are drawn while others come', { timeout: 300_000 }, async () => {
   });
   await page.goto(new URL('/?map=large', SERVER).href);
   await page.waitForFunction(() => Number(document.querySelector('canvas')?.dataset.drawn ?? 0) > 0);
-  const [some, said] = [await page.locator('canvas').getAttribute('data-drawn'), await page.locator('.about .count').textContent()];
+  const [some, said] = [await page.locator('canvas').first().getAttribute('data-drawn'), await page.locator('.about .count').textContent()];
   assert.ok(Number(some) < 20_000 && / of 20,000 rows…$/.test(said), `${some} drawn, '${said}'`);
   assert.ok((await coloured(page)) > 1000);
   await page.evaluate(() => window.goOn());

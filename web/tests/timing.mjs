@@ -30,8 +30,9 @@ await page.addInitScript(() => {
   const seen = (globalThis.seen = {});
   const look = () => {
     const drawn = Number(document.querySelector('canvas')?.dataset.drawn ?? 0);
+    if (document.querySelector('canvas[data-drawn]')) seen.first ??= performance.now();
     const ready = Number(document.documentElement.dataset.ready ?? Number.NaN);
-    if (drawn > 0) seen.first ??= performance.now();
+    if (drawn > 0) seen.plot ??= performance.now();
     if (drawn > 0 && drawn === ready) seen.all ??= performance.now();
     else requestAnimationFrame(look);
   };
@@ -39,8 +40,8 @@ await page.addInitScript(() => {
 });
 await page.goto(new URL(`/?map=${map}`, SERVER).href);
 await page.waitForFunction(() => globalThis.seen.all !== undefined);
-const { first, all } = await page.evaluate(() => globalThis.seen);
-console.log(`first points drawn ${first.toFixed(0)} ms, all ${all.toFixed(0)} ms after navigation`);
+const { first, plot, all } = await page.evaluate(() => globalThis.seen);
+console.log(`first points drawn ${first.toFixed(0)} ms, by WebGL ${plot.toFixed(0)} ms, all ${all.toFixed(0)} ms after navigation`);
 console.log('megabytes', JSON.stringify(memory()));
 if (shot) await page.screenshot({ path: shot });
 
