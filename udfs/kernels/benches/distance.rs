@@ -1,4 +1,5 @@
-//! How fast a long column is measured against one vector, beside how fast it can be read at all.
+//! How fast a long column is measured against one vector, beside how fast it can be read at all, and
+//! against many at once, beside the product of the two alone.
 //!
 //! `cargo bench -p portolan-kernels --bench distance -- [rows] [width]`
 
@@ -9,6 +10,9 @@ use std::time::Instant;
 
 use half::f16;
 use portolan_kernels::distance::{Element, Measure, one_to_many, pairwise};
+use portolan_kernels::nearest::Many;
+use portolan_kernels::rows::Rows;
+use portolan_math::{Onto, Packed};
 use rayon::prelude::*;
 
 /// The best of a few times, in seconds.
@@ -63,6 +67,32 @@ fn measure<T: Element>(name: &str, query: &[f32], rows: &[T]) {
     println!("  Cosine, row by row: {:.0} % of that", 100.0 * plain / time);
 }
 
+/// The nearest to each of a hundred vectors.
+fn many(rows: &[f32], width: usize) -> Result<(), Box<dyn std::error::Error>> {
+    const ASKED: usize = 100;
+    let queries = Rows::new(&rows[..ASKED * width], width).ok_or("too few rows")?;
+    let packed = Packed::new(&[queries.values()], width);
+    let product = best(|| {
+        rows.par_chunks(256 * width).for_each_init(
+            || vec![0.0; 256 * ASKED],
+            |out, rows| packed.multiply(rows, Onto::Zero, &mut out[..rows.len() / width * ASKED]),
+        );
+    });
+    let time = best(|| {
+        if let Some(mut many) = Many::new(Measure::Cosine, queries, 12) {
+            many.offer_block(rows, &|row| Some(row as u64));
+            black_box(many.into_nearest());
+        }
+    });
+    let flops = 2.0 * ASKED as f64 * rows.len() as f64;
+    println!(
+        "the nearest to {ASKED} vectors: {:.0} GFLOP/s, {:.0} % of their product",
+        flops / time / 1e9,
+        100.0 * product / time
+    );
+    Ok(())
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut words = std::env::args().skip(1).filter(|word| !word.starts_with("--"));
     let rows: usize = words.next().map_or(Ok(400_000), |word| word.parse())?;
@@ -70,6 +100,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let values = common::clusters(rows, width, 10, 0.5);
     let query = values[..width].to_vec();
     measure("f32", &query, &values);
+    many(&values, width)?;
     let halves: Vec<f16> = values.par_iter().map(|&x| f16::from_f32(x)).collect();
     drop(values);
     measure("f16", &query, &halves);

@@ -11,6 +11,9 @@ use crate::rows::Rows;
 /// Rows that one thread measures at a time.
 const PIECE: usize = 2048;
 
+/// Rows that one thread multiplies with many vectors at a time: they and their products stay near.
+const TOGETHER: usize = 256;
+
 /// The best rows so far. A row is a number of the caller's.
 #[derive(Debug, Clone)]
 pub struct Nearest {
@@ -84,6 +87,11 @@ impl Nearest {
         }
     }
 
+    /// One that keeps what this one would, and has nothing yet.
+    fn emptied(&self) -> Self {
+        Self { found: Vec::new(), unknown: Vec::new(), ..*self }
+    }
+
     /// Takes over what another has kept.
     pub fn absorb(&mut self, other: Self) {
         for (distance, row) in other.found {
@@ -117,7 +125,7 @@ impl Nearest {
         number: &(dyn Fn(usize) -> Option<u64> + Sync),
     ) -> Result<()> {
         let width = query.len().max(1);
-        let empty = Self { found: Vec::new(), unknown: Vec::new(), ..self.clone() };
+        let empty = self.emptied();
         let parts: Result<Vec<Self>> = rows
             .par_chunks(PIECE * width)
             .enumerate()
@@ -154,7 +162,7 @@ impl Nearest {
         number: &(dyn Fn(u32) -> u64 + Sync),
     ) -> Result<()> {
         let width = query.len();
-        let empty = Self { found: Vec::new(), unknown: Vec::new(), ..self.clone() };
+        let empty = self.emptied();
         let parts: Result<Vec<Self>> = which
             .par_chunks(PIECE)
             .map(|which| {
@@ -218,47 +226,22 @@ impl Many {
         if width == 0 || count == 0 {
             return;
         }
-        let empty: Vec<Nearest> = self
-            .best
-            .iter()
-            .map(|best| Nearest { found: Vec::new(), unknown: Vec::new(), ..best.clone() })
-            .collect();
-        let (queries, measure) = (&self.queries, self.measure);
-        let parts: Vec<Vec<Nearest>> = rows
-            .par_chunks(PIECE * width)
+        let empty = || Part {
+            best: self.best.iter().map(Nearest::emptied).collect(),
+            limits: self.best.iter().map(|best| best.limit).collect(),
+            products: vec![0.0; TOGETHER * count],
+        };
+        // What a thread has found among some rows spares it most of the next ones.
+        let parts: Vec<Part> = rows
+            .par_chunks(TOGETHER * width)
             .enumerate()
-            .map(|(piece, rows)| {
-                let mut best = empty.clone();
-                let mut limits: Vec<f32> = best.iter().map(|best| best.limit).collect();
-                let mut products = vec![0.0; rows.len() / width * count];
-                queries.multiply(rows, Onto::Zero, &mut products);
-                let each = rows.chunks_exact(width).zip(products.chunks_exact_mut(count));
-                for (at, (row, distances)) in each.enumerate() {
-                    let length = if measure == Measure::Cosine { norm(row) } else { 1.0 };
-                    let factor = -1.0 / length;
-                    let mut near = false;
-                    for (distance, limit) in distances.iter_mut().zip(&limits) {
-                        *distance *= factor;
-                        near |= may_be_near(*distance, *limit);
-                    }
-                    // Few rows are near enough to any of the vectors.
-                    if !near {
-                        continue;
-                    }
-                    let Some(number) = number(piece * PIECE + at) else { continue };
-                    for ((best, distance), limit) in best.iter_mut().zip(distances).zip(&mut limits)
-                    {
-                        if may_be_near(*distance, *limit) {
-                            best.offer(*distance, number);
-                            *limit = best.limit;
-                        }
-                    }
-                }
-                best
+            .fold(empty, |mut part, (piece, rows)| {
+                part.offer(&self.queries, self.measure, rows, &|at| number(piece * TOGETHER + at));
+                part
             })
             .collect();
         for part in parts {
-            for (best, part) in self.best.iter_mut().zip(part) {
+            for (best, part) in self.best.iter_mut().zip(part.best) {
                 best.absorb(part);
             }
         }
@@ -267,6 +250,49 @@ impl Many {
     /// The best of each query.
     pub fn into_nearest(self) -> Vec<Nearest> {
         self.best
+    }
+}
+
+/// What one thread finds for each of many vectors.
+struct Part {
+    best: Vec<Nearest>,
+    limits: Vec<f32>,
+    products: Vec<f32>,
+}
+
+impl Part {
+    fn offer(
+        &mut self,
+        queries: &Packed,
+        measure: Measure,
+        rows: &[f32],
+        number: &dyn Fn(usize) -> Option<u64>,
+    ) {
+        let Self { best, limits, products } = self;
+        let (width, count) = (queries.inputs(), queries.outputs());
+        let products = &mut products[..rows.len() / width * count];
+        queries.multiply(rows, Onto::Zero, products);
+        let each = rows.chunks_exact(width).zip(products.chunks_exact_mut(count));
+        for (at, (row, distances)) in each.enumerate() {
+            let length = if measure == Measure::Cosine { norm(row) } else { 1.0 };
+            let factor = -1.0 / length;
+            let mut near = false;
+            for (distance, limit) in distances.iter_mut().zip(&*limits) {
+                *distance *= factor;
+                near |= may_be_near(*distance, *limit);
+            }
+            // Few rows are near enough to any of the vectors.
+            if !near {
+                continue;
+            }
+            let Some(number) = number(at) else { continue };
+            for ((best, distance), limit) in best.iter_mut().zip(distances).zip(&mut *limits) {
+                if may_be_near(*distance, *limit) {
+                    best.offer(*distance, number);
+                    *limit = best.limit;
+                }
+            }
+        }
     }
 }
 
