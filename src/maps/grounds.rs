@@ -105,7 +105,7 @@ impl Grounds {
             )));
         }
         let now = rows(table.with_row_ids(), &[id, &facts.column]).await?;
-        let (ids, vectors) = (now.column(0), now.column(1));
+        let (ids, vectors) = (now.column(0), std::slice::from_ref(now.column(1)));
         let stored = Stored {
             points: &points,
             topics: &topics,

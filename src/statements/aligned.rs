@@ -5,9 +5,9 @@ use datafusion::arrow::array::RecordBatch;
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::maps::Facts;
-use crate::statements::classifiers::query;
 use crate::statements::maps::table_id;
 use crate::statements::names::quoted;
+use crate::statements::parts::query;
 use crate::tables::{Table, TableName};
 
 /// Its name, and where it has which rows; an error if these are not the rows of this table. A name that

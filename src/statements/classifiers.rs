@@ -3,23 +3,21 @@
 use std::sync::Arc;
 
 use chrono::Utc;
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, new_empty_array};
-use datafusion::arrow::compute::concat;
-use datafusion::arrow::datatypes::{Field, Float32Type, Float64Type, Schema, SchemaRef};
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use datafusion::arrow::datatypes::{Float32Type, Float64Type};
+use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::sql::sqlparser::ast::Ident;
-use futures::future::BoxFuture;
-use futures::{FutureExt, TryStreamExt};
 use portolan_udfs::classifier::{Aim, Facts, Method, Training, Weights, train};
 use portolan_udfs::{Fingerprint, Label, Work};
 
 use crate::classifiers::listed;
 use crate::database::Database;
 use crate::error::{Error, Result};
-use crate::memory::{Pool, exhausted};
+use crate::memory::Pool;
 use crate::result::ResultSet;
 use crate::statements::classifier_grammar::{ClassifierStatement, CreateClassifier, MadeFrom};
 use crate::statements::names;
+use crate::statements::parts::{counted, query};
 use crate::watched::Watched;
 
 /// For whom memory is counted.
@@ -167,7 +165,7 @@ async fn trained(
     };
     let text = format!("SELECT {wanted} FROM {source}");
     let held = MemoryConsumer::new(STATEMENT).register(&db.context().runtime_env().memory_pool);
-    let rows = gathered(db, &text, Some(&held)).await?;
+    let rows = counted(db, &text, &held, STATEMENT).await?;
     let schema = rows.schema();
     let [vector, label] = schema.fields().as_ref() else {
         return Err(Error::sql(format!(
@@ -182,7 +180,7 @@ async fn trained(
     let names = [vector.name().clone(), label.name().clone()];
     let trained = tokio::task::spawn_blocking(move || {
         let names = [names[0].as_str(), names[1].as_str()];
-        train(names, rows.column(0), rows.column(1), &training, &work)
+        train(names, &rows.of(0), &rows.column(1)?, &training, &work)
     });
     let done = trained.await;
     drop((watched, held));
@@ -193,72 +191,6 @@ async fn trained(
     facts.source = format!("{source} ({}, {})", vector.name(), label.name());
     facts.fingerprint = Fingerprint::of(vector);
     Ok((facts, weights))
-}
-
-/// The rows of a query that is part of a statement, as one batch.
-pub async fn query(db: &Database, text: &str) -> Result<RecordBatch> {
-    gathered(db, text, None).await
-}
-
-/// The same, in memory that is counted where there is a reservation: there may be many.
-async fn gathered(
-    db: &Database,
-    text: &str,
-    held: Option<&MemoryReservation>,
-) -> Result<RecordBatch> {
-    // A place in this text is none in the one that was written.
-    let (schema, batches) = ran(db, text, held).await.map_err(Error::without_place)?;
-    // Until they are put together they are there twice.
-    let more = held.map_or(0, MemoryReservation::size);
-    grow(held, more)?;
-    let columns = (0..schema.fields().len()).map(|at| {
-        let pieces: Vec<&dyn Array> =
-            batches.iter().map(|batch| batch.column(at).as_ref()).collect();
-        if pieces.is_empty() {
-            return Ok(new_empty_array(schema.field(at).data_type()));
-        }
-        concat(&pieces)
-    });
-    let columns: Vec<ArrayRef> = columns.collect::<std::result::Result<_, _>>()?;
-    // Some batches promise more than the stream does.
-    let fields: Vec<Field> = schema
-        .fields()
-        .iter()
-        .zip(&columns)
-        .map(|(field, column)| {
-            let kind = column.data_type().clone();
-            field.as_ref().clone().with_data_type(kind).with_nullable(true)
-        })
-        .collect();
-    let schema = Schema::new(fields);
-    let rows = RecordBatch::try_new(Arc::new(schema), columns)?;
-    drop(batches);
-    held.inspect(|held| held.shrink(more));
-    Ok(rows)
-}
-
-fn grow(held: Option<&MemoryReservation>, more: usize) -> Result<()> {
-    let Some(held) = held else { return Ok(()) };
-    Ok(held.try_grow(more).map_err(|_| exhausted(STATEMENT, held.size() + more))?)
-}
-
-/// What a statement that is part of another gives.
-fn ran<'a>(
-    db: &'a Database,
-    text: &'a str,
-    held: Option<&'a MemoryReservation>,
-) -> BoxFuture<'a, Result<(SchemaRef, Vec<RecordBatch>)>> {
-    async move {
-        let mut result = db.sql(text).await?;
-        let (schema, mut batches) = (result.schema(), Vec::new());
-        while let Some(batch) = result.try_next().await? {
-            let bytes = batch.columns().iter().map(|column| column.to_data());
-            grow(held, bytes.map(|data| data.get_slice_memory_size().unwrap_or(0)).sum())?;
-            batches.push(batch);
-        }
-        Ok((schema, batches))
-    }
-    .boxed()
 }
 
 fn training(options: &[(String, String)]) -> Result<Training> {

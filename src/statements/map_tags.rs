@@ -16,9 +16,9 @@ use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::maps::{Facts, POINT, POINTS, TAGS, joined};
 use crate::result::ResultSet;
-use crate::statements::classifiers::query;
 use crate::statements::maps;
 use crate::statements::names::{self, quoted};
+use crate::statements::parts::query;
 use crate::statements::text::sql_text;
 use crate::tables::Bundle;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::Utc;
-use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::array::{ArrayRef, RecordBatch};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::EmptyRecordBatchStream;
@@ -19,11 +19,11 @@ use crate::map_export;
 use crate::maps::{Facts, INFO, POINTS, TAGS, TOPICS};
 use crate::memory::Pool;
 use crate::result::ResultSet;
-use crate::statements::classifiers::query;
 use crate::statements::map_grammar::{CreateMap, MapStatement};
 use crate::statements::map_options::MapOptions;
 use crate::statements::map_stages::Stages;
 use crate::statements::names::{self, quoted};
+use crate::statements::parts::{pieces, query};
 use crate::statements::{aligned, map_options, map_tags, show_maps, unknown_column};
 use crate::system::SYSTEM_SCHEMA;
 use crate::tables::{
@@ -204,12 +204,12 @@ enum Said<'a> {
 
 /// The rows of a table that are mapped.
 struct Rows {
-    rows: RecordBatch,
-    id: usize,
-    row_id: usize,
-    vector: usize,
-    text: Option<usize>,
-    label: Option<usize>,
+    ids: ArrayRef,
+    row_ids: ArrayRef,
+    /// In as many pieces as they came: put together they would be there twice.
+    vectors: Vec<ArrayRef>,
+    text: Option<ArrayRef>,
+    label: Option<ArrayRef>,
 }
 
 impl Rows {
@@ -227,22 +227,26 @@ impl Rows {
         // A column may be asked for as two things.
         let columns: Vec<String> =
             columns.iter().zip(0..).map(|(name, at)| format!("{name} AS c{at}")).collect();
-        let text_of = format!("SELECT {} FROM {}", columns.join(", "), db.pinned(&pin));
-        let rows = query(db, &text_of).await?;
-        let keyed = usize::from(key.is_some());
-        let last = Some(2 + keyed);
-        let text = last.filter(|_| matches!(said, Some(Said::Text(_))));
-        let label = last.filter(|_| matches!(said, Some(Said::Label(_))));
-        Ok(Self { rows, row_id: 0, vector: 1, id: 2 * keyed, text, label })
+        let text = format!("SELECT {} FROM {}", columns.join(", "), db.pinned(&pin));
+        let pieces = pieces(db, &text).await?;
+        let row_ids = pieces.column(0)?;
+        let ids = if key.is_some() { pieces.column(2)? } else { row_ids.clone() };
+        let last = 2 + usize::from(key.is_some());
+        let (text, label) = match said {
+            Some(Said::Text(_)) => (Some(pieces.column(last)?), None),
+            Some(Said::Label(_)) => (None, Some(pieces.column(last)?)),
+            None => (None, None),
+        };
+        Ok(Self { ids, row_ids, vectors: pieces.of(1), text, label })
     }
 
     fn given(&self) -> Given<'_> {
         Given {
-            ids: self.rows.column(self.id),
-            row_ids: self.rows.column(self.row_id),
-            vectors: self.rows.column(self.vector),
-            texts: self.text.map(|text| self.rows.column(text)),
-            labels: self.label.map(|label| self.rows.column(label)),
+            ids: &self.ids,
+            row_ids: &self.row_ids,
+            vectors: &self.vectors,
+            texts: self.text.as_ref(),
+            labels: self.label.as_ref(),
         }
     }
 }

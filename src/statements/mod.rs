@@ -32,6 +32,7 @@ pub mod named_arguments;
 mod names;
 mod nulls_last;
 mod parse;
+mod parts;
 mod prepared;
 mod reads;
 mod row_keys;
@@ -57,12 +58,12 @@ use datafusion::sql::sqlparser::ast::{ObjectType, Set, Statement as Sql};
 use crate::database::Database;
 use crate::error::{Error, Location, Result};
 use crate::result::ResultSet;
-pub(crate) use classifiers::query;
 pub(crate) use columns::unknown as unknown_column;
 use futures::FutureExt;
 use grammar::Own;
 pub use grammar::Retain;
 use parse::Kind;
+pub(crate) use parts::query;
 pub(crate) use views::Views;
 
 /// One parsed statement.

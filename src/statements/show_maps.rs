@@ -12,8 +12,8 @@ use crate::database::Database;
 use crate::error::Result;
 use crate::maps::Facts;
 use crate::result::ResultSet;
-use crate::statements::classifiers::query;
 use crate::statements::names::quoted;
+use crate::statements::parts::query;
 use crate::statements::show::{table, texts};
 use crate::tables::Definition;
 

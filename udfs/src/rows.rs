@@ -50,9 +50,14 @@ pub fn is_places(given: &DataType) -> bool {
 
 /// A column of vectors or of places.
 pub struct Vectors {
+    pieces: Vec<Piece>,
+    width: usize,
+}
+
+/// Rows of the column that came together.
+struct Piece {
     array: ArrayRef,
     shape: Shape,
-    width: usize,
 }
 
 enum Shape {
@@ -77,6 +82,45 @@ fn floats(array: &ArrayRef) -> Result<Float32Array> {
 impl Vectors {
     /// An error where vectors have different lengths.
     pub fn new(function: &str, parameter: &str, array: &ArrayRef) -> Result<Self> {
+        Self::of(function, parameter, std::slice::from_ref(array))
+    }
+
+    /// Of a column in pieces, which need not be put together.
+    pub fn of(function: &str, parameter: &str, arrays: &[ArrayRef]) -> Result<Self> {
+        let (mut pieces, mut empty, mut known) = (Vec::with_capacity(arrays.len()), 0, None);
+        for array in arrays {
+            let (piece, width) = Piece::new(function, parameter, array)?;
+            pieces.push(piece);
+            if array.null_count() == array.len() {
+                empty = width;
+                continue;
+            }
+            let first = *known.get_or_insert(width);
+            if first != width {
+                return uneven(function, parameter, first, width);
+            }
+        }
+        Ok(Self { pieces, width: known.unwrap_or(empty) })
+    }
+
+    /// Dimensions of every row.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    fn len(&self) -> usize {
+        self.pieces.iter().map(|piece| piece.array.len()).sum()
+    }
+
+    /// Where each row is.
+    fn rows(&self) -> impl Iterator<Item = (&Piece, usize)> {
+        self.pieces.iter().flat_map(|piece| (0..piece.array.len()).map(move |row| (piece, row)))
+    }
+}
+
+impl Piece {
+    /// With the dimensions of its rows.
+    fn new(function: &str, parameter: &str, array: &ArrayRef) -> Result<(Self, usize)> {
         let (shape, width) = match array.data_type() {
             DataType::Null => (Shape::Nothing, 0),
             DataType::FixedSizeList(_, width) => {
@@ -108,23 +152,24 @@ impl Vectors {
         if width == 0 && array.null_count() < array.len() && !matches!(shape, Shape::Nothing) {
             return exec_err!("{function}: {parameter} has vectors of 0 dimensions");
         }
-        Ok(Self { array: array.clone(), shape, width })
-    }
-
-    /// Dimensions of every row.
-    pub fn width(&self) -> usize {
-        self.width
+        Ok((Self { array: array.clone(), shape }, width))
     }
 
     /// Puts a row behind others; leaves them as they were if it cannot be used.
-    fn push(&self, row: usize, needs_direction: bool, to: &mut Vec<f32>) -> Result<(), Unfit> {
+    fn push(
+        &self,
+        row: usize,
+        width: usize,
+        needs_direction: bool,
+        to: &mut Vec<f32>,
+    ) -> Result<(), Unfit> {
         if self.array.is_null(row) {
             return Err(Unfit::Missing);
         }
         let before = to.len();
         let (values, range) = match &self.shape {
             Shape::Nothing => return Err(Unfit::Missing),
-            Shape::Fixed(values) => (values, row * self.width..(row + 1) * self.width),
+            Shape::Fixed(values) => (values, row * width..(row + 1) * width),
             Shape::Lists(values, ends) => (values, ends[row]..ends[row + 1]),
             Shape::Places(x, y) => {
                 if x.is_null(row) || y.is_null(row) {
@@ -152,6 +197,12 @@ impl Vectors {
     }
 }
 
+fn uneven<T>(function: &str, parameter: &str, one: usize, other: usize) -> Result<T> {
+    exec_err!(
+        "{function}: {parameter} has vectors of {one} and of {other} dimensions; they must be of one length"
+    )
+}
+
 fn lists(
     function: &str,
     parameter: &str,
@@ -164,9 +215,7 @@ fn lists(
         let length = ends[row + 1] - ends[row];
         let first = *width.get_or_insert(length);
         if first != length {
-            return exec_err!(
-                "{function}: {parameter} has vectors of {first} and of {length} dimensions; they must be of one length"
-            );
+            return uneven(function, parameter, first, length);
         }
     }
     Ok((Shape::Lists(values, ends), width.unwrap_or_default()))
@@ -186,9 +235,10 @@ impl Gathered {
     /// Of columns as long as each other, of which the first needs a direction or not. Rows are left out
     /// where any column is not fit, or where `also` is NULL.
     pub fn new(columns: &[&Vectors], needs_direction: bool, also: Option<&ArrayRef>) -> Self {
-        let rows = columns.first().map_or(0, |column| column.array.len());
+        let rows = columns.first().map_or(0, |column| column.len());
         let mut values: Vec<Vec<f32>> =
             columns.iter().map(|column| Vec::with_capacity(rows * column.width)).collect();
+        let mut pieces: Vec<_> = columns.iter().map(|column| column.rows()).collect();
         let (mut kept, mut left_out) = (Vec::with_capacity(rows), LeftOut::default());
         for row in 0..rows {
             let mut fit = match also {
@@ -196,8 +246,11 @@ impl Gathered {
                 _ => Ok(()),
             };
             for (at, column) in columns.iter().enumerate() {
-                if fit.is_ok() {
-                    fit = column.push(row, needs_direction && at == 0, &mut values[at]);
+                if let Some((piece, row)) = pieces[at].next()
+                    && fit.is_ok()
+                {
+                    let needs_direction = needs_direction && at == 0;
+                    fit = piece.push(row, column.width, needs_direction, &mut values[at]);
                 }
             }
             match fit {
@@ -233,13 +286,29 @@ pub fn canonical(rows: Rows, ties: Option<&[u32]>) -> Vec<u32> {
     sorted
 }
 
-/// Rows in another order.
-pub fn arranged(values: &[f32], width: usize, order: &[u32]) -> Vec<f32> {
-    let mut arranged = Vec::with_capacity(values.len());
-    for row in order {
-        arranged.extend_from_slice(&values[*row as usize * width..][..width]);
+/// Puts rows into another order, each where it is named: where they are, for there may be many.
+pub fn arrange(values: &mut [f32], width: usize, order: &[u32]) {
+    let at = |row: usize| row * width..(row + 1) * width;
+    let mut first = vec![0.0; width];
+    let mut done = vec![false; order.len()];
+    for start in 0..order.len() {
+        if done[start] {
+            continue;
+        }
+        first.copy_from_slice(&values[at(start)]);
+        let mut row = start;
+        loop {
+            done[row] = true;
+            let from = order[row] as usize;
+            // Once around: what lay first is missing last.
+            if done[from] {
+                values[at(row)].copy_from_slice(&first);
+                break;
+            }
+            values.copy_within(at(from), row * width);
+            row = from;
+        }
     }
-    arranged
 }
 
 /// A number for every row, the same for the same values and the lower the lower they sort; `None` for NULL.
@@ -319,6 +388,36 @@ mod tests {
         let uneven = Arc::new(ListArray::from_iter_primitive::<Float64Type, _, _>(uneven)) as _;
         let error = Vectors::new("f", "v", &uneven).err().unwrap().to_string();
         assert!(error.contains("of 1 and of 2 dimensions"), "{error}");
+    }
+
+    #[test]
+    fn a_column_in_pieces_is_one_column() {
+        let piece = |rows: Vec<Option<Vec<Option<f32>>>>, width| -> ArrayRef {
+            let array = FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(rows, width);
+            Arc::new(array)
+        };
+        let one = piece(vec![Some(vec![Some(1.0), Some(2.0)]), None], 2);
+        let two = piece(vec![None, Some(vec![Some(3.0), Some(4.0)])], 2);
+        let vectors = Vectors::of("f", "v", &[one.clone(), two]).unwrap();
+        let found = Gathered::new(&[&vectors], true, None);
+        assert_eq!((found.values, found.kept), (vec![vec![1.0, 2.0, 3.0, 4.0]], vec![0, 3]));
+        let wider = piece(vec![Some(vec![Some(1.0); 3])], 3);
+        let error = Vectors::of("f", "v", &[one, wider]).err().unwrap().to_string();
+        assert!(error.contains("of 2 and of 3 dimensions"), "{error}");
+        assert_eq!(Vectors::of("f", "v", &[]).unwrap().width(), 0);
+    }
+
+    #[test]
+    fn rows_are_arranged_where_they_are() {
+        for count in [0usize, 1, 2, 7, 100] {
+            let mut order: Vec<u32> = (0..count as u32).collect();
+            order.sort_by_key(|row| (row * 37 % 11, *row));
+            let mut values: Vec<f32> = (0..count * 3).map(|at| at as f32).collect();
+            let expected: Vec<f32> =
+                (order.iter()).flat_map(|row| values[*row as usize * 3..][..3].to_vec()).collect();
+            arrange(&mut values, 3, &order);
+            assert_eq!(values, expected);
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use portolan_kernels::order::Order;
 use portolan_kernels::rows::Rows;
 
 use super::summary::{Summarise, SummaryKind};
-use crate::rows::{Gathered, Vectors, arranged, canonical};
+use crate::rows::{Gathered, Vectors, arrange, canonical};
 use crate::scalar::arguments::Arguments;
 use crate::statement::{Statement, metric};
 
@@ -81,9 +81,9 @@ impl Summarise for Recipe {
     ) -> Result<ScalarValue> {
         let (one, other) = (Vectors::new(NAME, "a", &a)?, Vectors::new(NAME, "b", &b)?);
         let widths = [one.width(), other.width()];
-        // Both twice and as they are compared; the neighbours in both; what is added up of all.
+        // Both, as they are and as they are compared; the neighbours in both; what is added up of all.
         let [first, second] = widths;
-        let each = (first + second) * 12 + NEAR[1].min(a.len()) * 80 + 64;
+        let each = (first + second) * 8 + NEAR[1].min(a.len()) * 80 + 64;
         let bytes = each.saturating_mul(a.len());
         let bytes = bytes.saturating_add((first + second).saturating_pow(2).saturating_mul(16));
         let (said, left_out) = statement.run(NAME, bytes, |work| {
@@ -99,13 +99,13 @@ impl Summarise for Recipe {
             let ranks = |values: &[f32], width: usize| -> portolan_kernels::Result<Vec<u32>> {
                 Ok(Order::of(Rows::new(values, width).ok_or_else(whole)?).ranks())
             };
-            let [a, b] = found.values.as_slice() else { return Err(whole()) };
+            let [a, b] = found.values.as_mut_slice() else { return Err(whole()) };
             let ties = ranks(b, second)?;
             let order = canonical(Rows::new(a, first).ok_or_else(whole)?, Some(&ties));
-            let (a, b) = (arranged(a, first, &order), arranged(b, second, &order));
-            found.values.clear();
-            let one = Rows::new(&a, first).ok_or_else(whole)?;
-            let other = Rows::new(&b, second).ok_or_else(whole)?;
+            arrange(a, first, &order);
+            arrange(b, second, &order);
+            let one = Rows::new(a, first).ok_or_else(whole)?;
+            let other = Rows::new(b, second).ok_or_else(whole)?;
             let k = NEAR[1].min(order.len() - 1);
             let options = Options { k, metric: self.metric, seed: self.seed, ..Options::default() };
             let (near, far) = (graph(one, &options, work)?, graph(other, &options, work)?);

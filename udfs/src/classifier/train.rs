@@ -3,6 +3,7 @@
 use std::any::Any;
 
 use arrow::array::ArrayRef;
+use arrow::datatypes::DataType;
 use datafusion_common::{DataFusionError, Result, exec_datafusion_err, exec_err, plan_err};
 use portolan_kernels::Error;
 use portolan_kernels::judge::Judge;
@@ -13,7 +14,7 @@ use portolan_kernels::watch::Watch;
 
 use super::{Facts, Held, Method, Weights};
 use crate::labels::{Column, Label, Register, checked_kind};
-use crate::rows::{Gathered, Vectors, arranged, canonical, check_vectors, is_places};
+use crate::rows::{Gathered, Vectors, arrange, canonical, check_vectors, is_places};
 use crate::scalar::type_name;
 use crate::work::Work;
 
@@ -89,7 +90,7 @@ struct Examples {
 /// caller to say.
 pub fn train(
     names: [&str; 2],
-    vectors: &ArrayRef,
+    vectors: &[ArrayRef],
     labels: &ArrayRef,
     wanted: &Training,
     work: &Work,
@@ -175,22 +176,22 @@ fn whole(values: &[f32], width: usize) -> Result<Rows<'_>> {
 
 fn examples(
     [vector, label]: [&str; 2],
-    vectors: &ArrayRef,
+    vectors: &[ArrayRef],
     labels: &ArrayRef,
     wanted: &Training,
     work: &Work,
 ) -> Result<Examples> {
-    let given = vectors.data_type();
+    let given = vectors.first().map_or(&DataType::Null, |piece| piece.data_type());
     if is_places(given) || check_vectors(STATEMENT, vector, given).is_err() {
         let hint = if given.is_string() { "; embed_text makes a vector of a text" } else { "" };
         return plan_err!("{STATEMENT}: {vector} is a vector, not {}{hint}", type_name(given));
     }
     let kind = checked_kind(STATEMENT, label, labels.data_type())?;
     let labels = arrow::compute::cast(labels, &kind)?;
-    let all = Vectors::new(STATEMENT, vector, vectors)?;
+    let all = Vectors::of(STATEMENT, vector, vectors)?;
     let by_direction = wanted.unit || wanted.method == Method::Knn;
-    // As they come and in their order, with their labels.
-    let each = all.width().saturating_mul(8).saturating_add(16);
+    // With their labels.
+    let each = all.width().saturating_mul(4).saturating_add(16);
     let held = work.reserve(STATEMENT, each.saturating_mul(labels.len()))?;
     let mut found = Gathered::new(&[&all], by_direction, Some(&labels));
     work.left_out(STATEMENT, found.left_out);
@@ -217,11 +218,12 @@ fn examples(
         _ => {}
     }
     let labels: Vec<u32> = numbers.into_iter().map(|number| places[number as usize]).collect();
-    let values = found.values.pop().unwrap_or_default();
+    let mut values = found.values.pop().unwrap_or_default();
     let order = canonical(whole(&values, all.width())?, Some(&labels));
+    arrange(&mut values, all.width(), &order);
     Ok(Examples {
         _held: held,
-        values: arranged(&values, all.width(), &order),
+        values,
         width: all.width(),
         labels: order.iter().map(|row| labels[*row as usize]).collect(),
         classes,

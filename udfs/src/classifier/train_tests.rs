@@ -41,7 +41,8 @@ fn it_stops_soon_wherever_it_is() {
         for nth in 1..=3 {
             let work = Work::default();
             let (done, since) = stop_at(&work, nth, || {
-                train(["v", "label"], &vectors, &labels, &training, &work).map(|_| ())
+                train(["v", "label"], std::slice::from_ref(&vectors), &labels, &training, &work)
+                    .map(|_| ())
             });
             let Some(since) = since else { break };
             let error = done.unwrap_err().to_string();
@@ -54,7 +55,9 @@ fn it_stops_soon_wherever_it_is() {
     let work = Work::default();
     work.stop();
     let began = Instant::now();
-    let error = train(["v", "label"], &vectors, &labels, &methods()[0], &work).unwrap_err();
+    let error =
+        train(["v", "label"], std::slice::from_ref(&vectors), &labels, &methods()[0], &work)
+            .unwrap_err();
     assert!(error.to_string().contains("was stopped"), "{error}");
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
 }
@@ -97,7 +100,8 @@ fn its_memory_is_counted_as_long_as_it_is_held() {
             let held = Arc::new(Held::default());
             let work = Work::default();
             work.count_memory(Arc::new(Counted(held.clone(), most)));
-            let done = train(["v", "label"], &vectors, &labels, &training, &work);
+            let done =
+                train(["v", "label"], std::slice::from_ref(&vectors), &labels, &training, &work);
             (done.map(|_| ()), held)
         };
         let (done, held) = limited(usize::MAX);

@@ -17,7 +17,7 @@ use super::points::column;
 use super::stored::{self, Compared, Names, Stored, compared};
 use super::{Given, Projection, Wanted, by_direction};
 use crate::fingerprint::Fingerprint;
-use crate::rows::{Gathered, Vectors, arranged};
+use crate::rows::{Gathered, Vectors, arrange};
 use crate::work::Work;
 
 /// Where the maps of a session are.
@@ -66,23 +66,27 @@ impl Ground {
         wanted: &Wanted,
         fingerprint: Option<Fingerprint>,
     ) -> Result<Self> {
-        let vectors = Vectors::new("a map", "v", given.vectors)?;
+        let vectors = Vectors::of("a map", "v", given.vectors)?;
         let width = vectors.width();
         let Gathered { mut values, kept, .. } =
             Gathered::new(&[&vectors], by_direction(wanted), None);
-        let values = values.pop().unwrap_or_default();
+        let mut values = values.pop().unwrap_or_default();
         let known = column(stored.points, "id")?;
         let ids: ArrayRef = take(given.ids, &UInt32Array::from(kept), None)?;
         let ids = cast(&ids, known.data_type())?;
         let names = Names::new(known.data_type())?;
-        let Compared { stays, .. } = compared(&names, stored.points, &ids, whole(&values, width)?)?;
+        let Compared { stays, fresh, .. } =
+            compared(&names, stored.points, &ids, whole(&values, width)?)?;
         if stays.len() < FEWEST {
             return exec_err!(
                 "of the rows of map '{name}' {} are as they were, which is too few to place others by; REFRESH MAP {name} FULL makes it anew",
                 stays.len()
             );
         }
-        let now: Vec<u32> = stays.iter().map(|(_, now)| *now).collect();
+        // Rows that stay come first, and the others go.
+        let now: Vec<u32> = stays.iter().map(|(_, now)| *now).chain(fresh).collect();
+        arrange(&mut values, width, &now);
+        values.truncate(stays.len() * width);
         let old = UInt32Array::from_iter_values(stays.iter().map(|(old, _)| *old));
         let topics = match wanted.topics && stored.topics.num_rows() > 0 {
             true => Some(stored::topics(stored, &old)?),
@@ -90,7 +94,7 @@ impl Ground {
         };
         Ok(Self {
             name: name.to_string(),
-            values: arranged(&values, width, &now),
+            values,
             width,
             places: stored::places(stored.points, &old)?,
             topics,

@@ -131,8 +131,8 @@ pub struct Given<'a> {
     pub ids: &'a ArrayRef,
     /// Their lasting numbers.
     pub row_ids: &'a ArrayRef,
-    /// Their vectors.
-    pub vectors: &'a ArrayRef,
+    /// Their vectors, in as many pieces as they came.
+    pub vectors: &'a [ArrayRef],
     /// Their texts, from whose words topics have their names.
     pub texts: Option<&'a ArrayRef>,
     /// Their labels, by which topics are called where there are no texts.

@@ -23,7 +23,7 @@ use super::points::{Points, column, hash, table};
 use super::stored::{self, Compared, Names, Stored, compared};
 use super::topics::{columns, sizes};
 use super::{Given, Map, NEIGHBOURS, Wanted, by_direction, duplicates, neighbours};
-use crate::rows::{Gathered, Vectors, arranged, codes};
+use crate::rows::{Gathered, Vectors, arrange, codes};
 use crate::work::Work;
 
 const STATEMENT: &str = "REFRESH MAP";
@@ -45,14 +45,14 @@ pub struct Refreshed {
 
 /// Makes a map say what rows are now.
 pub fn refresh(stored: &Stored, given: &Given, wanted: &Wanted, work: &Work) -> Result<Refreshed> {
-    let vectors = Vectors::new(STATEMENT, "v", given.vectors)?;
+    let vectors = Vectors::of(STATEMENT, "v", given.vectors)?;
     let width = vectors.width();
-    let each = width * 16 + wanted.n_neighbors.max(NEIGHBOURS) * 48 + 512;
-    let _held = work.reserve(STATEMENT, each.saturating_mul(given.vectors.len()))?;
+    let each = width * 12 + wanted.n_neighbors.max(NEIGHBOURS) * 48 + 512;
+    let _held = work.reserve(STATEMENT, each.saturating_mul(given.ids.len()))?;
     let Gathered { mut values, kept, left_out } =
         Gathered::new(&[&vectors], by_direction(wanted), None);
     work.left_out(STATEMENT, left_out);
-    let values = values.pop().unwrap_or_default();
+    let mut values = values.pop().unwrap_or_default();
     let kept = UInt32Array::from(kept);
     let old_ids = column(stored.points, "id")?;
     let ids = cast(&take(given.ids, &kept, None)?, old_ids.data_type())?;
@@ -68,7 +68,7 @@ pub fn refresh(stored: &Stored, given: &Given, wanted: &Wanted, work: &Work) -> 
     }
     // From here on rows that stay come first, in the order in which they are stored.
     let order: Vec<u32> = stays.iter().map(|(_, new)| *new).chain(fresh.iter().copied()).collect();
-    let values = arranged(&values, width, &order);
+    arrange(&mut values, width, &order);
     let rows = whole(&values, width)?;
     let (there, new) = values.split_at(stays.len() * width);
     let (there, new) = (whole(there, width)?, whole(new, width)?);

@@ -252,9 +252,9 @@ impl PartitionEvaluator for Evaluator {
         let vectors = Vectors::new(self.function, "v", vectors)?;
         let second = values.get(1).filter(|_| self.has_second);
         let numbers = second.map(codes).transpose()?;
-        // The rows twice and as they are compared, their neighbours, and what is said of them.
+        // The rows, as they are and as they are compared, their neighbours, and what is said of them.
         let k = looked_for(self.recipe.neighbours(), rows);
-        let each = vectors.width() * 12 + k * 40 + 96;
+        let each = vectors.width() * 8 + k * 40 + 96;
         let most = numbers.iter().flatten().flatten().max();
         let different = most.map_or(0, |most| *most as usize + 1);
         let more = self.recipe.bytes(rows, second, different);

@@ -13,7 +13,7 @@ use portolan_kernels::rows::Rows;
 use portolan_kernels::{Error, Result};
 
 use crate::once::Key;
-use crate::rows::{Gathered, Vectors, arranged, canonical};
+use crate::rows::{Gathered, Vectors, arrange, canonical};
 use crate::work::{LeftOut, Work};
 
 /// Neighbours of a row that are looked for at least: so many most functions want, and those that want
@@ -52,13 +52,13 @@ impl<'a> Partition<'a> {
     ) -> Result<Self> {
         let width = vectors.width();
         let Gathered { mut values, kept, left_out } = Gathered::new(&[vectors], by_direction, None);
-        let values = values.pop().unwrap_or_default();
+        let mut values = values.pop().unwrap_or_default();
         // What has no value comes first.
         let ties: Option<Vec<u32>> = second.map(|(_, codes)| {
             kept.iter().map(|row| codes[*row as usize].map_or(0, |code| code + 1)).collect()
         });
         let order = canonical(whole(&values, width)?, ties.as_deref());
-        let values = arranged(&values, width, &order);
+        arrange(&mut values, width, &order);
         let kept: Vec<u32> = order.iter().map(|row| kept[*row as usize]).collect();
         let (second, codes) = match second {
             Some((column, codes)) => {

@@ -19,7 +19,7 @@ use portolan_kernels::watch::Watch;
 
 use super::partition::{Partition, content, graph, looked_for, without_neighbours};
 use crate::function::{Function, Kind};
-use crate::rows::{Gathered, Vectors, arranged, canonical, codes, is_places, normalise};
+use crate::rows::{Gathered, Vectors, arrange, canonical, codes, is_places, normalise};
 use crate::scalar::arguments::{Arguments, type_name};
 use crate::statement::{Statement, borrowed, coerce, constants};
 use crate::work::Work;
@@ -243,7 +243,8 @@ impl Beside {
         let labels = self
             .labels
             .map(|labels| order.iter().map(|row| labels[*row as usize]).collect::<Vec<_>>());
-        let align_to = self.align_to.map(|places| arranged(&places, DIMS, order));
+        let mut align_to = self.align_to;
+        align_to.iter_mut().for_each(|places| arrange(places, DIMS, order));
         Self { labels, align_to }
     }
 }
@@ -265,10 +266,10 @@ impl Recipe {
         }
     }
 
-    /// About how much memory a map takes: the rows twice, the rows as the graph wants them, its
+    /// About how much memory a map takes: the rows, as they are and as the graph wants them, its
     /// neighbours with what is made of them, and places.
     fn bytes(&self, rows: usize, width: usize) -> usize {
-        let copies = if matches!(self.layout, Layout::Principal) { 2 } else { 3 };
+        let copies = if matches!(self.layout, Layout::Principal) { 1 } else { 2 };
         let vectors = width.saturating_mul(4 * copies);
         let edges = looked_for(self.neighbours(rows), rows).saturating_mul(56);
         vectors.saturating_add(edges).saturating_add(96).saturating_mul(rows)
@@ -278,7 +279,7 @@ impl Recipe {
     fn places(
         &self,
         function: &str,
-        values: Vec<f32>,
+        mut values: Vec<f32>,
         width: usize,
         beside: Beside,
         work: &Work,
@@ -291,15 +292,14 @@ impl Recipe {
         }
         let order = canonical(given, beside.ties().as_deref());
         let beside = beside.arranged(&order);
-        let mut sorted = arranged(&values, width, &order);
-        drop(values);
-        let graph = self.graph(function, Rows::new(&sorted, width).ok_or_else(whole)?, work)?;
+        arrange(&mut values, width, &order);
+        let graph = self.graph(function, Rows::new(&values, width).ok_or_else(whole)?, work)?;
         let by_direction =
             self.metric == Metric::Cosine && !matches!(self.layout, Layout::Principal);
         if by_direction {
-            sorted.chunks_exact_mut(width).for_each(normalise);
+            values.chunks_exact_mut(width).for_each(normalise);
         }
-        let rows = Rows::new(&sorted, width).ok_or_else(whole)?;
+        let rows = Rows::new(&values, width).ok_or_else(whole)?;
         let map = self.lay_out(rows, &graph, beside, work)?;
         let mut places = vec![[0.0; DIMS]; count];
         for (row, place) in order.iter().zip(map.as_chunks::<DIMS>().0) {
