@@ -11,6 +11,9 @@ import { dots, frame, growth, mostOf, type Part, type Places, room, scaleOf, scr
 /** Points of a sketch: what is drawn in a moment. */
 export const SKETCHED = 10_000;
 
+/** Drawn by the processor: the graphics card is made ready later, while something is seen. */
+const NEAR: CanvasRenderingContext2DSettings = { willReadFrequently: true };
+
 export interface Sketch {
   canvas: HTMLCanvasElement;
   /** The part of the map that is seen unless something else is asked for. */
@@ -33,13 +36,13 @@ export function sketch(over: HTMLCanvasElement, map: MapInfo, tree: TopicTree, s
   const [width, height] = size;
   const ratio = devicePixelRatio;
   const canvas = h('canvas', { class: 'sketch', width: Math.round(width * ratio), height: Math.round(height * ratio), 'aria-hidden': 'true' });
-  const context = canvas.getContext('2d') as CanvasRenderingContext2D;
+  const context = canvas.getContext('2d', NEAR) as CanvasRenderingContext2D;
   const { pointSize, opacity } = dots(count, width);
   const radius = (pointSize / 2) * ratio * (growth(view.scale) / growth(fitted));
   const half = Math.ceil(radius) + 1;
   const topics = tree.depths > 0 ? tree.values(1, Int32Array.from(sample, ({ topic_id }) => topic_id ?? 0)) : null;
   const { colours, palette } = colouring(topics, count, theme());
-  const copies = palette.map(colour => dot(colour, radius, half));
+  const copies = palette.map(colour => dot(colour, radius, half, NEAR));
   context.globalAlpha = opacity;
   for (let at = 0; at < count; at++) {
     const [left, top] = screen(view, size, places.x[at] as number, places.y[at] as number);
