@@ -161,7 +161,10 @@ impl Catalog {
 
     /// A map's points, in the version that belongs to its other tables; `None` if there is no such map.
     pub async fn points_of(&self, map: &str) -> Result<Option<Table>> {
-        self.shared.map_table(map, POINTS).await
+        match self.bundle(map) {
+            Some(bundle) => self.shared.map_table(map, &bundle, POINTS).await,
+            None => Ok(None),
+        }
     }
 
     /// All maps by their names.
@@ -169,9 +172,14 @@ impl Catalog {
         self.shared.maps.read().clone()
     }
 
-    /// A table of a map, in the version that belongs to the others.
-    pub async fn map_table(&self, map: &str, table: &str) -> Result<Option<Table>> {
-        self.shared.map_table(map, table).await
+    /// A table of a map, in the version that belongs to the others of this bundle.
+    pub async fn map_table(
+        &self,
+        map: &str,
+        bundle: &Bundle,
+        table: &str,
+    ) -> Result<Option<Table>> {
+        self.shared.map_table(map, bundle, table).await
     }
 
     /// The error for a map that is not there, with the nearest.
@@ -282,13 +290,9 @@ impl Shared {
             || name.schema == MAIN_SCHEMA && maps.contains_key(&name.table)
     }
 
-    /// A table of a map, in the version that belongs to the others.
-    async fn map_table(&self, map: &str, table: &str) -> Result<Option<Table>> {
-        let Some(version) =
-            self.maps.read().get(map).and_then(|map| map.tables.get(table)).copied()
-        else {
-            return Ok(None);
-        };
+    /// A table of a map, in the version that belongs to the others of this bundle.
+    async fn map_table(&self, map: &str, bundle: &Bundle, table: &str) -> Result<Option<Table>> {
+        let Some(version) = bundle.tables.get(table).copied() else { return Ok(None) };
         let place = Storage::bundled(map, table);
         let Some(dataset) = self.storage.table(&place).await? else {
             return Err(Error::Invalid(format!(
@@ -304,7 +308,7 @@ impl Shared {
     async fn map(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         let Some(bundle) = self.maps.read().get(name).cloned() else { return Ok(None) };
         let facts = Facts::of(name, &bundle)?;
-        let Some(points) = self.map_table(name, POINTS).await? else { return Ok(None) };
+        let Some(points) = self.map_table(name, &bundle, POINTS).await? else { return Ok(None) };
         let source = facts.source();
         let Some(dataset) = self.storage.table(&source).await? else {
             return Err(Error::not_found(
@@ -411,8 +415,9 @@ impl Schema {
         if let Some(pinned) = self.shared.pinned.lock().get(table) {
             return Ok(Some(pinned.clone()));
         }
-        if self.shared.maps.read().contains_key(&self.name) {
-            let table = self.shared.map_table(&self.name, table).await?;
+        let map = self.shared.maps.read().get(&self.name).cloned();
+        if let Some(bundle) = map {
+            let table = self.shared.map_table(&self.name, &bundle, table).await?;
             return Ok(table.map(|table| Arc::new(table) as Arc<dyn TableProvider>));
         }
         if let Some((base, at)) = table.split_once(MARK) {

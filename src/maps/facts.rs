@@ -18,12 +18,14 @@ use crate::tables::{Bundle, TableName};
 pub const POINTS: &str = "points";
 /// The table of a map's topics.
 pub const TOPICS: &str = "topics";
+/// The table of the nearest rows of each.
+pub const NEIGHBORS: &str = "neighbors";
 /// The table of what is known of a map.
 pub const INFO: &str = "info";
 /// The table of names that people give to rows of a map.
 pub const TAGS: &str = "tags";
 /// A map's tables.
-pub const TABLES: [&str; 5] = [POINTS, TOPICS, "neighbors", TAGS, INFO];
+pub const TABLES: [&str; 5] = [POINTS, TOPICS, NEIGHBORS, TAGS, INFO];
 
 /// What is known of a map.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -78,15 +78,21 @@ impl Grounds {
             known.statement = statement;
             return Ok(known.ground.clone());
         }
-        let ground = Arc::new(self.read(name, &facts, &table).await?);
+        let ground = Arc::new(self.read(name, &facts, &bundle, &table).await?);
         let known = Known { ground: ground.clone(), bundle, version, statement };
         self.known.lock().insert(name.to_string(), known);
         Ok(ground)
     }
 
-    async fn read(&self, name: &str, facts: &Facts, table: &Table) -> Result<Ground> {
+    async fn read(
+        &self,
+        name: &str,
+        facts: &Facts,
+        bundle: &Bundle,
+        table: &Table,
+    ) -> Result<Ground> {
         let of_map = |part: &'static str| async move {
-            match self.catalog.map_table(name, part).await? {
+            match self.catalog.map_table(name, bundle, part).await? {
                 Some(table) => rows(table, &[]).await,
                 None => Err(self.catalog.missing_map(name)),
             }

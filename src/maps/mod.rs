@@ -5,6 +5,6 @@ mod facts;
 mod grounds;
 mod joined;
 
-pub use facts::{Facts, INFO, POINTS, TABLES, TAGS, TOPICS};
+pub use facts::{Facts, INFO, NEIGHBORS, POINTS, TABLES, TAGS, TOPICS};
 pub use grounds::Grounds;
 pub use joined::{POINT, joined};

@@ -18,7 +18,7 @@ use crate::maps::{Facts, POINT, POINTS, TAGS, joined};
 use crate::result::ResultSet;
 use crate::statements::maps;
 use crate::statements::names::{self, quoted};
-use crate::statements::parts::query;
+use crate::statements::parts::{query, whole};
 use crate::statements::text::sql_text;
 use crate::tables::Bundle;
 
@@ -67,7 +67,7 @@ async fn changed(
     TagMap { tag, away, condition, .. }: &TagMap,
 ) -> Result<(RecordBatch, u64)> {
     let facts = Facts::of(map, was)?;
-    let Some(points) = db.catalog().map_table(map, POINTS).await? else {
+    let Some(points) = db.catalog().map_table(map, was, POINTS).await? else {
         return Err(db.catalog().missing_map(map));
     };
     let known = TableProvider::schema(&points);
@@ -78,9 +78,9 @@ async fn changed(
     let wanted = wanted.unwrap_or_default();
     let meant = format!("SELECT {POINT} AS id FROM {} AS {}{wanted}", db.pinned(&pin), quoted(map));
     // A map of an older release has no such table yet.
-    let before = match was.tables.contains_key(TAGS) {
-        true => query(db, &format!("SELECT * FROM {}.{TAGS}", quoted(map))).await?,
-        false => none(id)?,
+    let before = match db.catalog().map_table(map, was, TAGS).await? {
+        Some(tags) => whole(db, tags).await?,
+        None => none(id)?,
     };
     let before = plain(&before, id)?;
     let found = match query(db, &meant).await {
@@ -137,8 +137,8 @@ pub async fn kept(
                 then.calls_rows_of(&facts.source(), key, id)
             })
     };
-    let (Some(_), Some(ids)) = (was.filter(same_rows), ids) else { return none(id) };
-    let tags = match db.catalog().map_table(map, TAGS).await {
+    let (Some(was), Some(ids)) = (was.filter(same_rows), ids) else { return none(id) };
+    let tags = match db.catalog().map_table(map, was, TAGS).await {
         Ok(Some(tags)) => tags,
         Ok(None) => return none(id),
         // Its files are gone, and who makes the map anew wants a whole one.
@@ -148,9 +148,7 @@ pub async fn kept(
         }
         Err(error) => return Err(error),
     };
-    let pin = db.catalog().pin(Arc::new(tags));
-    let tags = query(db, &format!("SELECT * FROM {}", db.pinned(&pin))).await?;
-    let tags = plain(&tags, id)?;
+    let tags = plain(&whole(db, tags).await?, id)?;
     let there = BooleanArray::from(among(tags.column(0), ids)?);
     Ok(filter_record_batch(&tags, &there)?)
 }

@@ -9,21 +9,22 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::EmptyRecordBatchStream;
 use datafusion::physical_plan::memory::MemoryStream;
-use futures::FutureExt;
+use futures::future::{FutureExt, try_join_all};
+use futures::try_join;
 use portolan_udfs::map::{self, Given, Map, Shelf, Stored};
 use portolan_udfs::{Fingerprint, Namer, Settings, Work};
 
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::map_export;
-use crate::maps::{Facts, INFO, POINTS, TAGS, TOPICS};
+use crate::maps::{Facts, INFO, NEIGHBORS, POINTS, TAGS, TOPICS};
 use crate::memory::Pool;
 use crate::result::ResultSet;
 use crate::statements::map_grammar::{CreateMap, MapStatement};
 use crate::statements::map_options::MapOptions;
 use crate::statements::map_stages::Stages;
 use crate::statements::names::{self, quoted};
-use crate::statements::parts::{pieces, query};
+use crate::statements::parts::{pieces, whole};
 use crate::statements::{aligned, map_options, map_tags, show_maps, unknown_column};
 use crate::system::SYSTEM_SCHEMA;
 use crate::tables::{
@@ -278,17 +279,17 @@ async fn store(
 ) -> Result<bool> {
     let info = facts.row(name)?;
     let about = about(name, &facts)?;
-    let mut tables = BTreeMap::new();
     let parts = [
         (POINTS, map.points.clone()),
         (TOPICS, map.topics),
-        ("neighbors", map.neighbors),
+        (NEIGHBORS, map.neighbors),
         (INFO, info),
     ];
-    for (table, rows) in parts {
+    let written = parts.map(|(table, rows)| async move {
         let version = write(db, &Storage::bundled(name, table), rows, text).await?;
-        tables.insert(table.to_string(), version);
-    }
+        Ok::<_, Error>((table.to_string(), version))
+    });
+    let tables: BTreeMap<String, u64> = try_join_all(written).await?.into_iter().collect();
     let mut bundle = Bundle { tables, about };
     loop {
         // Rows may have been tagged while the map was made.
@@ -417,12 +418,16 @@ async fn refresh(db: &Database, name: &str, full: bool, text: &str) -> Result<Re
         return done();
     }
     check_model(name, &facts, &definition)?;
-    let rows = Rows::read(db, &table, facts.key.as_deref(), &facts.column, None).await?;
-    let whole = |part: &'static str| async move {
-        query(db, &format!("SELECT * FROM {}.{part}", quoted(name))).await
+    let part = async |part: &str| match db.catalog().map_table(name, &bundle, part).await? {
+        Some(table) => whole(db, table).await,
+        None => Err(db.catalog().missing_map(name)),
     };
-    let (points, topics, neighbors) =
-        (whole("points").await?, whole("topics").await?, whole("neighbors").await?);
+    let (rows, points, topics, neighbors) = try_join!(
+        Rows::read(db, &table, facts.key.as_deref(), &facts.column, None),
+        part(POINTS),
+        part(TOPICS),
+        part(NEIGHBORS)
+    )?;
     let (wanted, projection, recall) = (facts.wanted.clone(), facts.projection, facts.recall);
     let made = aside(db, move |work| {
         let stored =

@@ -13,6 +13,7 @@ use futures::{FutureExt, TryStreamExt};
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::memory::exhausted;
+use crate::tables::Table;
 
 /// What a query gives, in as many pieces as it comes.
 pub struct Pieces {
@@ -57,6 +58,12 @@ impl Pieces {
 /// The rows of a query as one batch.
 pub async fn query(db: &Database, text: &str) -> Result<RecordBatch> {
     pieces(db, text).await?.whole()
+}
+
+/// All rows of a table, as it is in this version.
+pub async fn whole(db: &Database, table: Table) -> Result<RecordBatch> {
+    let pin = db.catalog().pin(Arc::new(table));
+    query(db, &format!("SELECT * FROM {}", db.pinned(&pin))).await
 }
 
 /// The rows of a query as they come.
