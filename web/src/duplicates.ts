@@ -4,6 +4,7 @@ import { columns } from './columns';
 import type { App } from './app';
 import { counted, fill, h, rows } from './dom';
 import type { Room, Sheet } from './drawer';
+import { small } from './picture';
 
 /** Groups that are shown at a time, and rows of a group. */
 const GROUPS = 40;
@@ -65,7 +66,7 @@ export class DuplicatesSheet implements Sheet {
     const all = h('button', { type: 'button', class: 'group', onclick: () => app.selectAndShow(points) }, `Group ${place + 1}`, h('span', { class: 'soft' }, rows(points.length)));
     const shown = points.slice(0, ROWS).map((at, row) => h('li', {}, h('button', {
       type: 'button', class: 'row', onclick: () => app.goTo(at), onmouseenter: () => app.point(at), onmouseleave: () => app.point(null),
-    }, h('span', { class: 'words' }, texts.get(at) ?? ''),
+    }, h('span', { class: 'words' }, small(app.map, app.points.id(at)), texts.get(at) ?? ''),
     h('span', { class: 'soft' }, row === 0 ? 'kept' : `${(distances[row] ?? 0).toFixed(3)} away`))));
     const left = points.length - shown.length;
     return h('li', {}, all, h('ul', {}, ...shown, left > 0 ? h('li', { class: 'soft left' }, `and ${counted(left)} more`) : null));

@@ -5,6 +5,7 @@ import type { App } from './app';
 import { copy } from './copy';
 import { counted, h, rows } from './dom';
 import type { Room, Sheet } from './drawer';
+import { small } from './picture';
 import { pickable } from './rows';
 import * as sql from './sql';
 
@@ -84,7 +85,7 @@ export class IssuesSheet implements Sheet {
     const texts = new Map(contents.map(content => [content.id, app.contents.text(content)]));
     const head = h('thead', {}, h('tr', {}, ...['score', 'given', 'suggested', app.contents.textColumn ?? 'row'].map((name, at) => h('th', { class: at === 0 ? 'number' : 'text' }, name))));
     const body = h('tbody', {}, ...there.map(({ id, given, suggested, score }) => pickable(app, places.get(id) ?? 0,
-      h('td', { class: 'number' }, score.toFixed(2)), h('td', {}, given), h('td', { class: 'suggested' }, suggested), h('td', {}, texts.get(id) ?? id))));
+      h('td', { class: 'number' }, score.toFixed(2)), h('td', {}, given), h('td', { class: 'suggested' }, suggested), h('td', {}, small(app.map, id), texts.get(id) ?? id))));
     const select = h('button', { type: 'button', class: 'plain', onclick: () => app.selectAndShow([...places.values()]) }, 'Select them');
     const statement = h('button', { type: 'button', class: 'plain copy', onclick: () => void copy(app, sql.issues(app.map, this.column, LISTED), 'a statement that gives this list', 'This list as SQL') }, 'Copy as SQL');
     const found = issues[0]?.found ?? 0;

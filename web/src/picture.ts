@@ -25,3 +25,25 @@ export function picture(map: api.MapInfo, id: string, column: string, size: numb
   ).finally(() => place.removeAttribute('aria-busy'));
   return place;
 }
+
+/** Pixels of a picture in a list. */
+const SMALL = 36;
+
+const waiting = new WeakMap<Element, () => void>();
+const inSight = new IntersectionObserver(entries => {
+  for (const { target, isIntersecting } of entries) {
+    if (!isIntersecting) continue;
+    inSight.unobserve(target);
+    waiting.get(target)?.();
+  }
+});
+
+/** A row's picture for a list: asked for when it comes into sight; nothing where rows have none. */
+export function small(map: api.MapInfo, id: string): HTMLElement | null {
+  const [column] = map.images;
+  if (column === undefined) return null;
+  const place = h('span', { class: 'small' });
+  waiting.set(place, () => place.append(picture(map, id, column, SMALL)));
+  inSight.observe(place);
+  return place;
+}

@@ -6,6 +6,7 @@ import { words } from './content';
 import { copy } from './copy';
 import { counted, h, rows } from './dom';
 import type { Room, Sheet } from './drawer';
+import { small } from './picture';
 
 /** Rows that are shown; the statement and the files have all. */
 const SHOWN = 200;
@@ -23,10 +24,11 @@ export class RowsSheet implements Sheet {
     const front = app.front(SHOWN);
     const contents = await app.contents.several(front.map(at => app.points.id(at)));
     const columns = app.map.columns.filter(({ of, kind }) => of === 'row' && kind !== 'vector' && kind !== 'other');
-    const head = h('thead', {}, h('tr', {}, ...columns.map(({ own_name, kind }) => h('th', { class: kind }, own_name))));
+    const pictures = app.map.images.length > 0;
+    const head = h('thead', {}, h('tr', {}, pictures ? h('th') : null, ...columns.map(({ own_name, kind }) => h('th', { class: kind }, own_name))));
     const at = new Map(front.map(at => [app.points.id(at), at]));
     const body = h('tbody', {}, ...contents.map(({ id, row }) =>
-      pickable(app, at.get(id) ?? 0, ...columns.map(({ own_name, kind }) => h('td', { class: kind }, words(row?.[own_name]))))));
+      pickable(app, at.get(id) ?? 0, pictures ? h('td', {}, small(app.map, id)) : null, ...columns.map(({ own_name, kind }) => h('td', { class: kind }, words(row?.[own_name]))))));
     const more = total > front.length ? `, ${counted(front.length)} shown` : '';
     room.place([rows(total), h('span', { class: 'soft' }, more)], this.actions(), h('table', {}, head, body));
   }
@@ -44,7 +46,7 @@ export class RowsSheet implements Sheet {
 }
 
 /** A row of a table that stands for a point: pressed, it shows where that is. */
-export function pickable(app: App, at: number, ...cells: HTMLElement[]): HTMLElement {
+export function pickable(app: App, at: number, ...cells: (HTMLElement | null)[]): HTMLElement {
   const go = (): void => app.goTo(at);
   return h('tr', {
     tabindex: '0',

@@ -7,6 +7,7 @@ import { saveAsClassifier } from './classifier';
 import { marked } from './content';
 import { fill, h, rows, settled } from './dom';
 import { histogram, spread } from './histogram';
+import { small } from './picture';
 
 /** Rows that are listed. */
 const LISTED = 25;
@@ -135,7 +136,7 @@ export class SearchPanel {
       const content = byId.get(app.points.id(at));
       const text = content ? app.contents.text(content) : '';
       return h('li', {}, h('button', { type: 'button', onclick: () => app.goTo(at) },
-        h('span', {}, ...marked(text, this.looked)),
+        h('span', {}, small(app.map, app.points.id(at)), ...marked(text, this.looked)),
         graded ? h('span', { class: 'score' }, (this.scores[at] as number).toFixed(2)) : null));
     }));
   }

@@ -203,6 +203,19 @@ look('pictures are shown when they are looked at', { path: '/?map=shown' }, asyn
   await page.waitForSelector('.detail:not([hidden]) img');
   right(await seen(page, '.detail img'), [272, 181]);
   await picture(page, 'picture 1280');
+  // Lists show those that are in sight.
+  const before = new Set(asked);
+  await page.keyboard.press('t');
+  await page.waitForSelector('.drawer tbody tr .small img');
+  await settle(page);
+  const [rows, more] = [await page.locator('.drawer tbody tr').count(), asked.filter(url => !before.has(url)).length];
+  assert.ok(more > 2 && more < rows / 2, `${more} pictures of ${rows} rows`);
+  const shownId = await page.locator('.drawer tbody tr').nth(1).locator('td').nth(1).innerText();
+  const [{ r: red, g: green, b: blue }] = await sql(`SELECT r, g, b FROM pictures WHERE id = ${shownId}`);
+  const { colour } = await seen(page, '.drawer tbody tr:nth-child(2) .small img');
+  [red, green, blue].forEach((part, at) => assert.ok(Math.abs(part - colour[at]) < 12, `${colour} is ${red}, ${green}, ${blue}`));
+  await picture(page, 'pictures in a list 1280');
+  await page.keyboard.press('t');
   // A row without one says what it has.
   await page.keyboard.press('Escape');
   await page.goto(new URL('/?map=shown&row=7', page.url()).href);

@@ -367,7 +367,7 @@ fn forms_of_a_word_are_one_and_the_commonest_is_shown() {
 fn topics_without_words_are_numbered() {
     let names = name(&["", "1 2", "…", "", "7", "", "", ""], &[]);
     assert_eq!(names[0][1].short, "topic 2");
-    assert_eq!(names[1][7].short, "topic 8");
+    assert_eq!(names[1][7].short, "topic 2.4");
     assert!(matches!(
         labels(&["one"], &given(8), &labels::Options::default(), &Unwatched),
         Err(Error::Shape(_))

@@ -35,18 +35,23 @@ pub fn coerce(
             given.len()
         );
     }
-    for ((name, wanted), given) in parameters.iter().zip(wanted).zip(given) {
-        let fits = match wanted {
+    for (place, ((name, kind), given)) in parameters.iter().zip(wanted).zip(given).enumerate() {
+        let fits = match kind {
             DataType::Utf8 => given.is_string() || given.is_null() || is_text_dictionary(given),
             DataType::Int64 => given.is_integer() || given.is_null(),
             _ => true,
         };
         if !fits {
-            let kind = if wanted == &DataType::Utf8 { "a text" } else { "a whole number" };
-            return plan_err!(
-                "{function}: {name} is {kind}, not {}; cast it if that is what you mean",
-                type_name(given)
-            );
+            let kind = if kind == &DataType::Utf8 { "a text" } else { "a whole number" };
+            // Whoever leaves one out that comes before a text, such as a model's name.
+            let texts = parameters.iter().zip(wanted).skip(place + 1);
+            let later =
+                texts.filter(|(_, kind)| **kind == DataType::Utf8).map(|(name, _)| name).next();
+            let hint = match later.filter(|_| given.is_string()) {
+                Some(later) => format!("{later} => … says that it is the {later}"),
+                None => "cast it if that is what you mean".to_string(),
+            };
+            return plan_err!("{function}: {name} is {kind}, not {}; {hint}", type_name(given));
         }
     }
     // A NULL that stands for a default stays the constant that it is; cast, it would be none.

@@ -229,7 +229,7 @@ impl Find for Recipe {
 }
 
 const V: &str = "The vector.";
-const TEXT: &str = "The row's text, from whose words topics have their names; a row where it is NULL has the topic of its vector. Without it topics are numbered.";
+const TEXT: &str = "The row's text, from whose words topics have their names; a row where it is NULL has the topic of its vector. Without it topics are numbered, 'topic 2.3' within 'topic 2'.";
 const LABEL: &str = "The row's label, a text, a whole number or a boolean, in the place of a text: topics are called as most of their rows are labelled, and numbered where several are called the same.";
 const METRIC: &str =
     "What near means: 'cosine' (default for vectors) or 'l2' (default for places); a constant.";

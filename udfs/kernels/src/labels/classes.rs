@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 
-use super::Label;
 use super::weights::members;
+use super::{Label, numbers};
 use crate::error::{Error, Result};
 use crate::topics::Topics;
 
@@ -35,15 +35,14 @@ pub fn by_classes(
         let known = names.len();
         return Err(Error::Shape(format!("label {class} is none of {known}")));
     }
-    let depths = topics.depths.iter().map(|depth| {
+    let depths = topics.depths.iter().zip(numbers(topics)).map(|(depth, numbers)| {
         let named = members(depth).into_par_iter().with_max_len(8);
         let mut named: Vec<Label> = named.map(|rows| name(&rows, classes, names, terms)).collect();
         let mut times: HashMap<String, usize> = HashMap::new();
-        // Topics are counted from 1 where people see them.
-        for (label, topic) in named.iter_mut().zip(1..) {
+        for (label, number) in named.iter_mut().zip(numbers) {
             if label.short.is_empty() {
-                label.short = format!("topic {topic}");
-                label.description = format!("topic {topic}.");
+                label.short = format!("topic {number}");
+                label.description = format!("topic {number}.");
             }
             let time = times.entry(label.short.clone()).or_insert(0);
             *time += 1;

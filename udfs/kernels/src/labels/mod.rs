@@ -14,7 +14,7 @@ mod words;
 pub use classes::by_classes;
 pub use languages::Language;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use rayon::prelude::*;
 
@@ -84,6 +84,7 @@ pub fn labels(
             Counts::new(&corpus, depth, &steps)
         })
         .collect::<Result<_>>()?;
+    let numbers = numbers(topics);
     let mut all: Vec<Vec<Label>> = Vec::new();
     // The stems that each topic of the depth above, and those above it, are called by.
     let mut called: Vec<HashSet<u32>> = vec![HashSet::new()];
@@ -103,7 +104,8 @@ pub fn labels(
                 let exemplars = depth.exemplars.get(topic).map_or(&[][..], Vec::as_slice);
                 let exemplars =
                     exemplars.iter().filter_map(|&row| texts.get(row as usize).copied());
-                Ok(name(&corpus, topic, &weighed, before, exemplars, options.terms))
+                let number = &numbers[i][topic];
+                Ok(name(&corpus, number, &weighed, before, exemplars, options.terms))
             })
             .collect::<Result<_>>()?;
         let (labels, stems): (Vec<Label>, Vec<HashSet<u32>>) = named.into_iter().unzip();
@@ -112,6 +114,27 @@ pub fn labels(
         steps.take(1)?;
     }
     Ok(all)
+}
+
+/// The numbers of topics that have no other name: `2.3` is the third of those under the second.
+fn numbers(topics: &Topics) -> Vec<Vec<String>> {
+    let mut all: Vec<Vec<String>> = Vec::new();
+    for depth in &topics.depths {
+        let above = all.last();
+        let mut times: HashMap<u32, usize> = HashMap::new();
+        let numbers = (0..depth.count).map(|topic| {
+            let parent = depth.parents.get(topic).copied().unwrap_or_default();
+            let time = times.entry(parent).or_default();
+            *time += 1;
+            match above.and_then(|above| above.get(parent as usize)) {
+                Some(above) => format!("{above}.{time}"),
+                None => time.to_string(),
+            }
+        });
+        let numbers = numbers.collect();
+        all.push(numbers);
+    }
+    all
 }
 
 /// The topics of a depth under each of those above it.
@@ -126,7 +149,7 @@ fn under(below: &Depth, count: usize) -> Vec<Vec<usize>> {
 /// Names a topic; also all stems that it and those above it are called by.
 fn name<'a>(
     corpus: &Corpus,
-    topic: usize,
+    number: &str,
     weighed: &[Weighed],
     before: &HashSet<u32>,
     exemplars: impl Iterator<Item = &'a str>,
@@ -164,8 +187,7 @@ fn name<'a>(
     }
     let terms: Vec<(String, f32)> =
         picked.iter().map(|one| (corpus.written(one.shown), one.weight)).collect();
-    // Topics are counted from 1 where people see them.
-    let short = if short.is_empty() { format!("topic {}", topic + 1) } else { short.join(", ") };
+    let short = if short.is_empty() { format!("topic {number}") } else { short.join(", ") };
     let description = described(&terms, exemplars, &short);
     (Label { short, description, terms }, stems)
 }
