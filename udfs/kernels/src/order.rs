@@ -104,6 +104,11 @@ fn content((a, by_a): Scaled, (b, by_b): Scaled) -> Ordering {
     pairs.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
 }
 
+/// A hash of every row; zeros of either sign are equal.
+pub fn hashes(rows: Rows) -> Vec<u64> {
+    (0..rows.len()).into_par_iter().map(|row| hash(rows.row(row), 1.0)).collect()
+}
+
 /// A hash of a row multiplied by a factor; zeros of either sign are equal.
 pub fn hash(row: &[f32], factor: f32) -> u64 {
     let mut state = [0u64; 4];

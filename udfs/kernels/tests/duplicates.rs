@@ -93,7 +93,9 @@ fn check(rows: &[Vec<f32>], ids: &[u64], found: &Duplicates, cutoff: f64) {
 #[test]
 fn pairs_are_those_that_plain_comparison_finds() {
     for (noise, cutoff) in [(0.3, 0.1), (0.5, 0.2), (0.0, 0.0), (0.01, 1e-4)] {
-        let rows = planted(700, |row| number(9, 0, row) % 3, noise);
+        let rows = planted(1150, |row| number(9, 0, row) % 3, noise);
+        // So many that they are looked at in a few directions first.
+        assert!(rows.len() > 2048, "{}", rows.len());
         let found = run(&rows, &ids(rows.len()), cutoff).unwrap();
         check(&rows, &ids(rows.len()), &found, f64::from(cutoff));
         let right = pairs(&rows, f64::from(cutoff) + 1e-9);

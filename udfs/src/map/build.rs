@@ -7,11 +7,12 @@ use datafusion_common::{Result, exec_err};
 use portolan_kernels::graph::Graph;
 use portolan_kernels::labels::{self, Label};
 use portolan_kernels::nomad::Nomad;
+use portolan_kernels::order;
 use portolan_kernels::topics::{self, Topics};
 use portolan_kernels::umap::Umap;
 
 use super::aligned::anchors;
-use super::points::{Points, hash};
+use super::points::Points;
 use super::stages::{Shelf, Stages};
 use super::{
     Given, Map, NEIGHBOURS, Projection, Wanted, by_direction, duplicates, failed, neighbours,
@@ -99,7 +100,7 @@ impl Making<'_> {
         let points = Points {
             ids: ids.clone(),
             row_ids: row_ids.as_primitive::<UInt64Type>().values().to_vec(),
-            hashes: (0..rows.len()).map(|row| hash(rows.row(row))).collect(),
+            hashes: order::hashes(rows),
             topics: found
                 .is_some()
                 .then(|| super::topics::columns(topics, &super::topics::names(labels), of.len())),

@@ -3,6 +3,7 @@
 use datafusion_common::{Result, exec_datafusion_err};
 use portolan_kernels::graph::Graph;
 use portolan_kernels::neighbours::{self, Method, Options};
+use portolan_kernels::nomad;
 use portolan_kernels::rows::Rows;
 use portolan_kernels::topics::{self, Depth, Placed, Topics};
 use portolan_kernels::umap::Umap;
@@ -45,13 +46,17 @@ pub fn places(
         return Ok(Vec::new());
     }
     let umap = umap(wanted);
-    // UMAP's forces are those of its own maps; on others rows stay among their neighbours.
-    let umap = match projection {
-        Projection::Umap | Projection::Auto => umap,
-        Projection::Nomad | Projection::Pca => Umap { epochs: Some(0), ..umap },
+    let follow = |umap: Umap| -> portolan_kernels::Result<Vec<[f32; 2]>> {
+        let places = umap.transform(map.as_flattened(), near, work)?;
+        Ok(places.as_chunks::<2>().0.to_vec())
     };
-    let new = umap.transform(map.as_flattened(), near, work).map_err(failed)?;
-    let mut new = new.as_chunks::<2>().0.to_vec();
+    let new = match projection {
+        Projection::Umap | Projection::Auto => follow(umap),
+        Projection::Nomad => nomad::place(map, near, work),
+        // Without UMAP's forces, which are those of its own maps: to the middle of the neighbours.
+        Projection::Pca => follow(Umap { epochs: Some(0), ..umap }),
+    };
+    let mut new = new.map_err(failed)?;
     for (row, place) in new.iter_mut().enumerate() {
         if let Some(there) = repeated(near, row).and_then(|row| map.get(row as usize)) {
             *place = *there;

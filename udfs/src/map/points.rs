@@ -9,7 +9,6 @@ use arrow::array::{
 use arrow::compute::take_record_batch;
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion_common::{Result, exec_err};
-use portolan_kernels::order;
 
 use super::order::slots;
 
@@ -19,7 +18,7 @@ pub struct Points {
     pub ids: ArrayRef,
     /// Their lasting numbers.
     pub row_ids: Vec<u64>,
-    /// Hashes of their vectors.
+    /// Hashes of their vectors: a row that has another one has changed.
     pub hashes: Vec<u64>,
     /// Where they lie.
     pub places: Vec<[f32; 2]>,
@@ -117,11 +116,6 @@ impl Points {
         let order = UInt32Array::from(order);
         Ok((take_record_batch(&batch, &order)?, order))
     }
-}
-
-/// A hash of a vector: a row that has another one has changed.
-pub fn hash(vector: &[f32]) -> u64 {
-    order::hash(vector, 1.0)
 }
 
 /// A column of a stored table.

@@ -14,12 +14,13 @@ use arrow::row::Row;
 use datafusion_common::{Result, exec_err};
 use portolan_kernels::graph::Graph;
 use portolan_kernels::neighbours::Method;
+use portolan_kernels::order;
 use portolan_kernels::rows::Rows;
 use portolan_kernels::topics::Topics;
 
 use super::build::FEWEST;
 use super::placing::{self, near, whole};
-use super::points::{Points, column, hash, table};
+use super::points::{Points, column, table};
 use super::stored::{self, Compared, Names, Stored, compared};
 use super::topics::{columns, sizes};
 use super::{Given, Map, NEIGHBOURS, Wanted, by_direction, duplicates, neighbours};
@@ -134,7 +135,7 @@ pub fn refresh(stored: &Stored, given: &Given, wanted: &Wanted, work: &Work) -> 
 fn hashes(points: &RecordBatch, old: &UInt32Array, new: Rows) -> Result<Vec<u64>> {
     let known = take(&column(points, "vector_hash")?, old, None)?;
     let mut hashes = known.as_primitive::<UInt64Type>().values().to_vec();
-    hashes.extend((0..new.len()).map(|row| hash(new.row(row))));
+    hashes.extend(order::hashes(new));
     Ok(hashes)
 }
 

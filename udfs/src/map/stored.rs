@@ -8,11 +8,12 @@ use arrow::datatypes::{DataType, Float32Type, Int32Type, UInt64Type};
 use arrow::row::{Row, RowConverter, SortField};
 use datafusion_common::Result;
 use portolan_kernels::graph::NONE;
+use portolan_kernels::order::hashes;
 use portolan_kernels::rows::Rows;
 use portolan_kernels::topics::{Depth, Topics};
 
 use super::Projection;
-use super::points::{column, hash};
+use super::points::column;
 
 /// A map as it was stored.
 #[derive(Debug)]
@@ -79,9 +80,9 @@ pub fn compared(
     let places: HashMap<Row, u32> = old_names.iter().zip(0u32..).collect();
     let (mut stays, mut fresh) = (Vec::new(), Vec::new());
     let mut gone = vec![true; old_hashes.len()];
-    for (name, new) in names.of(ids)?.iter().zip(0u32..) {
+    for ((name, hash), new) in names.of(ids)?.iter().zip(hashes(rows)).zip(0u32..) {
         match places.get(&name) {
-            Some(&old) if old_hashes[old as usize] == hash(rows.row(new as usize)) => {
+            Some(&old) if old_hashes[old as usize] == hash => {
                 gone[old as usize] = false;
                 stays.push((old, new));
             }

@@ -21,6 +21,8 @@ use crate::watch::Watch;
 const DIRECTIONS: usize = 64;
 /// Rows that say which directions those are.
 const LESSONS: usize = 4096;
+/// Rows up to which looking at them whole takes less time than finding directions.
+const FEW: usize = 2048;
 /// Rows of a block: what they are packed into fits the second cache.
 const BLOCK: usize = 512;
 /// How far rounding may move a product of unit vectors.
@@ -127,7 +129,7 @@ impl Look {
     fn new(prepared: &Prepared, order: &Order, watch: &dyn Watch) -> Result<Self> {
         let (count, width) = (order.different(), prepared.width());
         let row = |rank: usize| prepared.row(order.first(rank));
-        let directions = DIRECTIONS.min(width);
+        let directions = if count <= FEW { width } else { DIRECTIONS.min(width) };
         let depth = directions + 2;
         let axes = if directions < width { axes(prepared, order, watch)? } else { Vec::new() };
         let mut panels = vec![Line::default(); directions.div_ceil(COLUMNS) * width];

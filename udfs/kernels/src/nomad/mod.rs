@@ -9,6 +9,7 @@ mod cells;
 mod edges;
 mod far;
 mod layout;
+mod placing;
 
 use crate::error::{Error, Result};
 use crate::graph::Graph;
@@ -17,6 +18,7 @@ use crate::watch::Watch;
 use cells::Cells;
 use edges::Edges;
 use layout::Layout;
+pub use placing::place;
 
 use crate::umap::{by_dims, start::spread_out};
 
