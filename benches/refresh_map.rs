@@ -1,7 +1,7 @@
 //! What REFRESH MAP costs and gives when one row in a hundred is new, beside a map made from the beginning:
 //! `PORTOLAN_VECTORS=x.npy PORTOLAN_LABELS=x.txt cargo bench --bench refresh_map` takes the vectors of a
 //! file and the label of each, one a line; without them, they are made, in clusters. `PORTOLAN_ROWS` is how
-//! many, spread over the file.
+//! many, spread over the file: from 50,000 on, maps are laid out by NOMAD, and rows are placed otherwise.
 
 use std::collections::BTreeMap;
 use std::error::Error;

@@ -38,7 +38,8 @@ pub fn build(
 ) -> Result<Map> {
     let vectors = Vectors::of(STATEMENT, "v", given.vectors)?;
     let rows = given.ids.len();
-    // The rows as they are read, in order and as they are compared, their neighbours and what is made of them, texts in words.
+    // The rows as they are read, in order and as they are compared, their neighbours and what is made
+    // of them, texts in words.
     let texts = given.texts.map_or(0, |texts| texts.get_array_memory_size());
     let each = vectors.width() * 12 + wanted.n_neighbors.max(NEIGHBOURS) * 96 + 384;
     let bytes = each.saturating_mul(rows).saturating_add(texts.saturating_mul(8));

@@ -99,3 +99,33 @@ fn placed(of: &Topics, near: &Graph, fresh: usize) -> Result<Vec<Vec<(u32, u32)>
     };
     Ok(of.depths.iter().zip(placed).map(depth).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_lies_among_its_neighbours_on_maps_of_every_projection() {
+        // Two groups, each around its place; of the row's neighbours two lie on the left, three on the right.
+        let group =
+            |x: f32| (0..50).map(move |row| [x + 0.01 * row as f32, 0.02 * (row % 5) as f32]);
+        let map: Vec<[f32; 2]> = group(-10.0).chain(group(10.0)).collect();
+        let near = Graph {
+            k: 5,
+            neighbours: vec![1, 60, 2, 61, 62],
+            distances: vec![0.1, 0.11, 0.12, 0.13, 0.14],
+            recall: 1.0,
+        };
+        let place = |projection| {
+            let placed = places(&map, projection, &near, &Wanted::default(), &Work::default());
+            placed.unwrap()[0]
+        };
+        // Where most of them are on the one, in their middle on the other.
+        let [x, y] = place(Projection::Nomad);
+        assert!((9.5..11.0).contains(&x) && y.abs() < 0.5, "{x} {y}");
+        let [x, y] = place(Projection::Pca);
+        assert!((-9.5..9.5).contains(&x) && y.abs() < 0.5, "{x} {y}");
+        let [x, y] = place(Projection::Umap);
+        assert!(x.is_finite() && y.is_finite(), "{x} {y}");
+    }
+}
